@@ -1,0 +1,59 @@
+//! Why a frame of a call was not opened.
+
+use thiserror::Error;
+
+use crate::id::ParticipantId;
+use crate::sframe::HeaderError;
+use crate::track::TrackId;
+
+/// A frame could not be opened. `Copy`, made without allocating, and with nothing secret in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("{reason}")]
+pub struct FrameError {
+    /// What is wrong with it.
+    pub reason: FrameFault,
+    /// Whom and which track the frame claims to be from, where that could be read. Not authenticated.
+    pub claimed: Option<(ParticipantId, TrackId)>,
+}
+
+/// What is wrong with a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
+#[non_exhaustive]
+pub enum FrameFault {
+    /// The bytes are not an SFrame.
+    #[error("not an sframe: {0}")]
+    Malformed(HeaderError),
+    /// The frame's epoch is over and its keys are gone.
+    #[error("its epoch has been closed")]
+    EpochClosed,
+    /// No participant of that epoch has the frame's leaf index.
+    #[error("no such participant in its epoch")]
+    UnknownSender,
+    /// No track has such a number.
+    #[error("no such track")]
+    UnknownTrack,
+    /// The frame claims to be from this participant himself: somebody sends our own frames back.
+    #[error("our own frame came back")]
+    Reflected,
+    /// A frame with this counter was opened before, or it is too old to tell.
+    #[error("replayed or too old")]
+    Replayed,
+    /// The tag does not fit: forged, damaged, or sealed with other metadata. No detail, on purpose.
+    #[error("not authentic")]
+    Unauthentic,
+    /// The frame's epoch is not reached yet, and there is no room to hold more frames of that track (R18).
+    #[error("its epoch is not reached yet and too many frames wait already")]
+    HoldFull,
+    /// The frame waited too long for its epoch.
+    #[error("its epoch did not come in time")]
+    HeldTooLong,
+    /// The call has ended for this participant.
+    #[error("the call has ended")]
+    Ended,
+}
+
+impl FrameFault {
+    pub(crate) const fn unclaimed(self) -> FrameError {
+        FrameError { reason: self, claimed: None }
+    }
+}

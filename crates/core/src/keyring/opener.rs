@@ -1,0 +1,191 @@
+//! Opening the frames of everybody else in the call.
+
+use core::fmt;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::error::{FrameError, FrameFault};
+use super::held::Queue;
+use super::{EpochKeys, Found, Shared};
+use crate::id::{Epoch, ParticipantId};
+use crate::sframe::{AadBuffer, Header, HeaderError, OpenError, TAG_LEN, open_in_place};
+use crate::track::{Metadata, TrackId};
+
+/// An authentic frame: who sent it, on which track. Receivers route by this, never by SSRC, MID or payload type (R16).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opened {
+    /// Who sealed the frame, as a member of the call. (Any member can forge in another's name; see SECURITY.md.)
+    pub sender: ParticipantId,
+    /// Which of the sender's tracks it belongs to.
+    pub track: TrackId,
+    /// The epoch under which it was sealed.
+    pub epoch: Epoch,
+    /// The frame's number on this track in this epoch, from 0.
+    pub counter: u64,
+}
+
+/// What became of a frame that was not refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Opening {
+    /// It is open: the buffer holds the payload.
+    Opened(Opened),
+    /// It belongs to an epoch that this participant has not reached yet. It was copied and comes back, opened, from
+    /// [`Opener::released`] (R18).
+    Held(HeldId),
+}
+
+/// Numbers the held frames of one opener, so that the caller can keep what he knows of them (a timestamp, a codec).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HeldId(pub u64);
+
+/// A frame that was held, after its epoch came or its time was over.
+#[derive(Debug)]
+pub struct Released {
+    /// Which one, as [`Opening::Held`] said.
+    pub id: HeldId,
+    /// The frame's fate.
+    pub outcome: Result<Opened, FrameError>,
+    /// The payload, if it is open.
+    pub payload: BytesMut,
+}
+
+/// Opens the frames of a call; lives on a media thread and follows the call's epochs by itself.
+///
+/// Make one for each thread: all openers of a call share their replay windows, so no frame opens twice (R17).
+pub struct Opener {
+    shared: Arc<Shared>,
+    aad: AadBuffer,
+    held: Queue,
+    spare: BytesMut,
+}
+
+impl Opener {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, aad: AadBuffer::new(), held: Queue::default(), spare: BytesMut::new() }
+    }
+
+    /// Opens `frame` where it stands: it becomes the payload. A refused frame's bytes are spoilt.
+    ///
+    /// Allocates nothing in the steady state (the first frame of a sender's track in an epoch has its key derived). No
+    /// failure changes what is accepted later; the work for a bad frame is bounded: at most one key derivation and one
+    /// AEAD call, no trial decryption.
+    ///
+    /// # Errors
+    /// [`FrameError`] says what is wrong and whom the frame claims to be from.
+    pub fn open(&mut self, metadata: Metadata<'_>, frame: &mut BytesMut) -> Result<Opening, FrameError> {
+        let Self { shared, aad, held, spare } = self;
+        let table = shared.table.load();
+        if table.ended {
+            return Err(FrameFault::Ended.unclaimed());
+        }
+        let parsed = parse(frame)?;
+        let keys = match table.find(parsed.kid()) {
+            Found::Known(keys) => keys,
+            Found::Past => return Err(FrameFault::EpochClosed.unclaimed()),
+            Found::Future => return held.hold(shared, table.epoch_bits, parsed.kid(), &metadata, frame),
+        };
+        // R18: a retained old epoch can have the low bits of one that is not reached yet; the bytes are needed again then.
+        let ambiguous = table.is_ambiguous(keys);
+        if ambiguous {
+            spare.clear();
+            spare.extend_from_slice(frame);
+        }
+        match open_under(keys, parsed, &metadata.parts(), aad, frame) {
+            Ok(opened) => Ok(Opening::Opened(opened)),
+            Err(error) if ambiguous && error.reason != FrameFault::Replayed => {
+                held.hold(shared, table.epoch_bits, parsed.kid(), &metadata, spare).map_err(|_| error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the next held frame whose epoch has come, or whose time is over; `None` if there is none.
+    ///
+    /// To be called until it says `None` after `Event::EpochOpened`, and now and then
+    /// otherwise. One call opens at most one frame, so a pile of forged ones never stalls the thread.
+    pub fn released(&mut self) -> Option<Released> {
+        if self.held.is_empty() {
+            return None;
+        }
+        let table = self.shared.table.load();
+        let (mut held, too_old) = self.held.take(&self.shared, |kid| table.ended || table.is_ready(kid))?;
+        let outcome = match (table.find(held.kid), parse(&held.frame)) {
+            _ if table.ended => Err(FrameFault::Ended.unclaimed()),
+            _ if too_old => Err(FrameFault::HeldTooLong.unclaimed()),
+            (Found::Known(keys), Ok(parsed)) => {
+                open_under(keys, parsed, &[&held.metadata], &mut self.aad, &mut held.frame)
+            }
+            (_, Err(error)) => Err(error),
+            (Found::Past | Found::Future, _) => Err(FrameFault::EpochClosed.unclaimed()),
+        };
+        Some(Released { id: held.id, outcome, payload: core::mem::take(&mut held.frame) })
+    }
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Parsed {
+    header: Header,
+    header_len: usize,
+}
+
+impl Parsed {
+    fn kid(self) -> u64 {
+        self.header.kid.0
+    }
+}
+
+fn parse(frame: &[u8]) -> Result<Parsed, FrameError> {
+    let (header, header_len) = Header::decode(frame).map_err(|e| FrameFault::Malformed(e).unclaimed())?;
+    if frame.len() < header_len + TAG_LEN {
+        return Err(FrameFault::Malformed(HeaderError::Truncated).unclaimed());
+    }
+    Ok(Parsed { header, header_len })
+}
+
+fn open_under(
+    keys: &EpochKeys,
+    parsed: Parsed,
+    metadata: &[&[u8]],
+    aad: &mut AadBuffer,
+    frame: &mut BytesMut,
+) -> Result<Opened, FrameError> {
+    let (leaf, track) = keys.layout.split(parsed.kid()).ok_or(FrameFault::UnknownTrack.unclaimed())?;
+    let sender = keys.participant(leaf).ok_or(FrameFault::UnknownSender.unclaimed())?;
+    let fault = |reason| FrameError { reason, claimed: Some((sender, track)) };
+    // RFC 9605 §4.4.1: a key is used to encrypt or to decrypt, never both.
+    if leaf == keys.own_leaf as usize {
+        return Err(fault(FrameFault::Reflected));
+    }
+    let counter = parsed.header.counter;
+    let refused = |error| match error {
+        OpenError::Replayed => fault(FrameFault::Replayed),
+        _ => fault(FrameFault::Unauthentic),
+    };
+    let accepted = match keys.heard(leaf, track) {
+        Some(context) => {
+            if !context.window.is_fresh(counter) {
+                return Err(fault(FrameFault::Replayed));
+            }
+            open_in_place(&context.key, counter, parsed.header_len, metadata, aad, frame).map_err(refused)?;
+            context.window.accept(counter)
+        }
+        None => {
+            let key = keys.derive(parsed.kid());
+            open_in_place(&key, counter, parsed.header_len, metadata, aad, frame).map_err(refused)?;
+            // Only now, after authentication, is anything kept.
+            keys.keep(leaf, track, key).is_some_and(|context| context.window.accept(counter))
+        }
+    };
+    if !accepted {
+        return Err(fault(FrameFault::Replayed));
+    }
+    Ok(Opened { sender, track, epoch: keys.epoch, counter })
+}

@@ -1,0 +1,97 @@
+//! The SFrame header (RFC 9605 §4.3).
+//!
+//! ```text
+//! config byte: X KKK Y CCC
+//!   X = 0: KKK is the KID itself (0 to 7)        X = 1: the KID follows in KKK + 1 bytes, big endian
+//!   Y = 0: CCC is the counter itself (0 to 7)    Y = 1: the counter follows in CCC + 1 bytes, big endian
+//! ```
+//!
+//! Both numbers use the fewest bytes possible. Others are refused: one frame has one header.
+
+#![deny(clippy::indexing_slicing)]
+
+use core::fmt;
+
+use super::error::HeaderError;
+
+/// Bytes of the longest header: a config byte and two 8-byte numbers.
+pub const MAX_HEADER_LEN: usize = 17;
+
+/// The key id (KID) of a frame: which key sealed it (RFC 9605 §4.3).
+///
+/// In a call its layout is `context << (S + E) | leaf index << E | epoch mod 2^E` (§5.2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct KeyId(pub u64);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// A decoded header. What it says is a claim until the frame is authenticated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Which key sealed the frame.
+    pub kid: KeyId,
+    /// The frame's number under that key (CTR).
+    pub counter: u64,
+}
+
+impl Header {
+    /// Writes the header and returns how many bytes of `out` it took.
+    pub fn encode(self, out: &mut [u8; MAX_HEADER_LEN]) -> usize {
+        let (kid_flag, kid_bytes) = config_bits(self.kid.0);
+        let (counter_flag, counter_bytes) = config_bits(self.counter);
+        let [config, rest @ ..] = out;
+        *config = kid_flag << 4 | counter_flag;
+        let len = put(rest, 0, self.kid.0, kid_bytes);
+        1 + put(rest, len, self.counter, counter_bytes)
+    }
+
+    /// Returns how many bytes [`encode`](Self::encode) takes.
+    pub fn encoded_len(self) -> usize {
+        1 + config_bits(self.kid.0).1 + config_bits(self.counter).1
+    }
+
+    /// Reads a header and returns it with its length in bytes. Nothing of it is authenticated yet.
+    ///
+    /// # Errors
+    /// [`HeaderError`] when the bytes end too early or a number is not encoded minimally.
+    pub fn decode(frame: &[u8]) -> Result<(Self, usize), HeaderError> {
+        let (&config, rest) = frame.split_first().ok_or(HeaderError::Truncated)?;
+        let (kid, rest) = take(config >> 4, rest)?.ok_or(HeaderError::KeyIdNotMinimal)?;
+        let (counter, rest) = take(config & 0x0f, rest)?.ok_or(HeaderError::CounterNotMinimal)?;
+        Ok((Self { kid: KeyId(kid), counter }, frame.len() - rest.len()))
+    }
+}
+
+/// Returns a number's four config bits and how many bytes follow for it.
+fn config_bits(value: u64) -> (u8, usize) {
+    if value < 8 {
+        return (value as u8, 0);
+    }
+    let bytes = 8 - value.leading_zeros() as usize / 8;
+    (0x08 | (bytes as u8 - 1), bytes)
+}
+
+/// Writes the low `bytes` bytes of `value` at `at`; returns the position behind them.
+fn put(out: &mut [u8], at: usize, value: u64, bytes: usize) -> usize {
+    let be = value.to_be_bytes();
+    if let (Some(to), Some(from)) = (out.get_mut(at..at + bytes), be.get(8 - bytes..)) {
+        to.copy_from_slice(from);
+    }
+    at + bytes
+}
+
+/// Reads the number that four config bits announce; `None` if fewer bytes had sufficed.
+fn take(bits: u8, input: &[u8]) -> Result<Option<(u64, &[u8])>, HeaderError> {
+    if bits & 0x08 == 0 {
+        return Ok(Some((u64::from(bits), input)));
+    }
+    let len = usize::from(bits & 0x07) + 1;
+    let (digits, rest) = input.split_at_checked(len).ok_or(HeaderError::Truncated)?;
+    let value = digits.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+    let minimal = config_bits(value).1 == len;
+    Ok(minimal.then_some((value, rest)))
+}

@@ -1,0 +1,131 @@
+//! The replay window of one key (RFC 9605 §9.3 leaves it to the application; here it is not optional).
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters that one slot remembers.
+const BITS: u64 = 10;
+/// Slots in the window.
+const SLOTS: u64 = 128;
+/// A counter's lap takes the upper 54 bits of a slot: 2^64 / (BITS × SLOTS) < 2^54.
+const LAP: u64 = BITS * SLOTS;
+
+/// Remembers which counters of one key were opened; shared by all openers of a call (R17) without a lock.
+///
+/// A ring of 128 slots. Slot `(counter / 10) % 128` holds the lap `counter / 1,280` and ten bits, one a counter.
+/// A slot only ever moves to a later lap, so no counter is accepted twice, and a counter is refused as too old only
+/// if one at least 1,271 above it was accepted: any frame up to 1,270 late is judged exactly.
+pub(crate) struct ReplayWindow {
+    slots: [AtomicU64; SLOTS as usize],
+}
+
+/// Where a counter stands in the window.
+struct Place {
+    slot: usize,
+    lap: u64,
+    bit: u64,
+}
+
+impl Place {
+    fn of(counter: u64) -> Self {
+        let slot = (counter / BITS % SLOTS) as usize;
+        Self { slot, lap: counter / LAP, bit: 1 << (counter % BITS) }
+    }
+
+    /// Judges the counter against a slot's content: the slot's next content, or `None` for a replay.
+    fn judge(&self, content: u64) -> Option<u64> {
+        let (lap, bits) = (content >> BITS, content & ((1 << BITS) - 1));
+        match self.lap.cmp(&lap) {
+            core::cmp::Ordering::Less => None,
+            core::cmp::Ordering::Greater => Some(self.lap << BITS | self.bit),
+            core::cmp::Ordering::Equal => (bits & self.bit == 0).then_some(content | self.bit),
+        }
+    }
+}
+
+impl ReplayWindow {
+    pub(crate) fn new() -> Self {
+        Self { slots: [const { AtomicU64::new(0) }; SLOTS as usize] }
+    }
+
+    /// Says whether the counter would be accepted; changes nothing. Spares the AEAD's work on a plain replay.
+    pub(crate) fn is_fresh(&self, counter: u64) -> bool {
+        let place = Place::of(counter);
+        place.judge(self.slots[place.slot].load(Ordering::Relaxed)).is_some()
+    }
+
+    /// Accepts the counter once: `true` for exactly one caller, ever.
+    ///
+    /// R17: called only after the frame was authenticated.
+    pub(crate) fn accept(&self, counter: u64) -> bool {
+        let place = Place::of(counter);
+        // Each slot stands for itself and no other memory hangs on it, so relaxed order suffices.
+        self.slots[place.slot]
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |content| place.judge(content))
+            .is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// R17: whatever the order, a counter is accepted at most once, and a late one within the window is.
+    #[test]
+    fn every_counter_is_accepted_exactly_once_within_the_window() {
+        let window = ReplayWindow::new();
+        for block in 0..50_u64 {
+            // Each block of 1,024 counters arrives backwards, then again.
+            for counter in (block * 1024..(block + 1) * 1024).rev() {
+                assert!(window.is_fresh(counter), "{counter}");
+                assert!(window.accept(counter), "{counter}");
+            }
+            for counter in block * 1024..(block + 1) * 1024 {
+                assert!(!window.is_fresh(counter) && !window.accept(counter), "{counter}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_1_270_late_is_taken_and_one_from_an_older_lap_is_not() {
+        let window = ReplayWindow::new();
+        assert!(window.accept(1_000_000));
+        assert!(window.accept(1_000_000 - 1_270));
+        assert!(!window.accept(1_000_000 - LAP), "the slot has moved on");
+    }
+
+    #[test]
+    fn the_largest_counters_fit() {
+        let window = ReplayWindow::new();
+        for counter in [u64::MAX, u64::MAX - 1, u64::MAX - 1_200] {
+            assert!(window.accept(counter) && !window.accept(counter));
+        }
+        assert!(!window.accept(3), "far behind");
+    }
+
+    #[test]
+    fn random_order_agrees_with_a_set_that_remembers_everything() {
+        let (window, mut seen, mut state) = (ReplayWindow::new(), HashSet::new(), 1_u64);
+        for _ in 0..200_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let counter = (state >> 33) % 3_000;
+            let taken = window.accept(counter);
+            assert!(!(taken && seen.contains(&counter)), "{counter} was taken twice");
+            if taken {
+                seen.insert(counter);
+            }
+        }
+    }
+
+    #[test]
+    fn two_threads_with_the_same_counters_share_them_without_a_double() {
+        let window = ReplayWindow::new();
+        let taken = |window: &ReplayWindow| (0..100_000).filter(|c| window.accept(*c)).count();
+        let (one, two) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| taken(&window));
+            (taken(&window), other.join().expect("the thread ends"))
+        });
+        assert!(one + two <= 100_000, "{one} + {two}");
+        assert!(one + two >= 1_270);
+    }
+}
