@@ -113,7 +113,6 @@ impl InProcess {
         self.check_size(entry)?;
         let end = state.calls.get(&call).map_or(0, |call| call.log.end());
         if position > end {
-            // R5: an entry follows what its writer has processed.
             return Err(DeliveryError::Gap { end });
         }
         if position < end {

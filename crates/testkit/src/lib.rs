@@ -1,1 +1,3 @@
-//! x
+//! What the tests and examples of Subrosa share. Not published.
+
+pub mod media;

@@ -98,7 +98,6 @@ impl EpochKeys {
         FrameKey::derive(self.suite, kid, &self.base_key)
     }
 
-    #[cfg(feature = "mls")]
     pub(crate) fn base_key(&self) -> &[u8] {
         &self.base_key
     }

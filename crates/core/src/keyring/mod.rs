@@ -26,7 +26,7 @@ pub(crate) use epoch::EpochKeys;
 pub use error::{FrameError, FrameFault};
 pub use held::HoldLimits;
 pub use opener::{HeldId, Opened, Opener, Opening, Released};
-pub use sealer::{ExportedKey, Sealer, TooManyTracks};
+pub use sealer::{ExportError, ExportedKey, Sealer, TooManyTracks};
 
 /// A snapshot of what may be sealed and opened. Replaced as a whole, never changed.
 #[derive(Clone)]
@@ -178,7 +178,7 @@ impl KeyRing {
         Sealer::new(Arc::clone(&self.0), kind)
     }
 
-    pub(crate) fn export_sealing(&self, kind: TrackKind) -> Result<ExportedKey, sealer::ExportError> {
+    pub(crate) fn export_sealing(&self, kind: TrackKind) -> Result<ExportedKey, ExportError> {
         sealer::export(&self.0, kind)
     }
 

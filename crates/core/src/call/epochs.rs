@@ -1,0 +1,111 @@
+//! When epochs open, seal and close (design: make before break; R14, R19, R20).
+
+use std::collections::BTreeMap;
+
+use super::message::Event;
+use crate::id::Epoch;
+use crate::keyring::{EpochKeys, KeyRing};
+use crate::time::Time;
+
+/// One epoch that is not closed yet.
+struct Life {
+    /// Until its roster is taken (R14).
+    keys: Option<EpochKeys>,
+    /// Its roster event was handed out.
+    shown: bool,
+    /// When sealers start to use it at the latest (R20; by now the deadline alone).
+    switch_at: Time,
+    /// When its keys go; `None` while it is the newest (R19).
+    close_at: Option<Time>,
+    /// Somebody was let in with it.
+    newcomers: bool,
+}
+
+/// The epochs of a call that are not closed yet, by number.
+#[derive(Default)]
+pub(super) struct Epochs {
+    lives: BTreeMap<Epoch, Life>,
+    sealing: Option<Epoch>,
+}
+
+/// A roster cannot be taken now.
+pub(super) enum NotTaken {
+    /// Its event was not handed out yet.
+    NotShown,
+    /// No such epoch, or closed.
+    Gone,
+}
+
+impl Epochs {
+    /// A new epoch was applied: older ones close at `close_older_at` at the latest.
+    pub(super) fn begin(&mut self, keys: EpochKeys, switch_at: Time, close_older_at: Time, newcomers: bool) {
+        for life in self.lives.values_mut() {
+            life.close_at = Some(life.close_at.map_or(close_older_at, |at| at.min(close_older_at)));
+        }
+        let epoch = keys.epoch;
+        let life = Life { keys: Some(keys), shown: false, switch_at, close_at: None, newcomers };
+        self.lives.insert(epoch, life);
+    }
+
+    pub(super) fn mark_shown(&mut self, epoch: Epoch) {
+        if let Some(life) = self.lives.get_mut(&epoch) {
+            life.shown = true;
+        }
+    }
+
+    /// R14: an epoch's sealers and openers are released by this and by nothing else. Says whether it was news.
+    pub(super) fn take(&mut self, epoch: Epoch, ring: &KeyRing) -> Result<bool, NotTaken> {
+        let life = self.lives.get_mut(&epoch).ok_or(NotTaken::Gone)?;
+        if !life.shown {
+            return Err(NotTaken::NotShown);
+        }
+        let keys = life.keys.take();
+        let news = keys.is_some();
+        keys.into_iter().for_each(|keys| ring.publish(keys));
+        Ok(news)
+    }
+
+    /// Does what is due: closes epochs, then lets sealers switch to the newest that may.
+    pub(super) fn tick(&mut self, now: Time, ring: &KeyRing, mut event: impl FnMut(Event)) {
+        let due = |life: &Life| life.close_at.is_some_and(|at| at <= now);
+        for epoch in self.lives.iter().filter(|(_, life)| due(life)).map(|(e, _)| *e).collect::<Vec<_>>() {
+            self.lives.remove(&epoch);
+            ring.retire(epoch);
+            event(Event::EpochClosed(epoch));
+        }
+        let Some(epoch) = self.next_to_seal(|life| life.switch_at <= now) else { return };
+        if !ring.switch(epoch) {
+            // Evicted by a later epoch with the same low bits: nothing to seal under.
+            self.lives.entry(epoch).and_modify(|life| life.switch_at = Time::NEVER);
+        } else {
+            let newcomers = self.lives.iter().any(|(e, life)| Some(*e) > self.sealing && *e <= epoch && life.newcomers);
+            self.sealing = Some(epoch);
+            event(Event::Switched(epoch));
+            if newcomers {
+                event(Event::KeyframeNeeded(epoch));
+            }
+        }
+    }
+
+    /// The newest epoch above the sealing one whose roster was taken and which `fits`.
+    fn next_to_seal(&self, fits: impl Fn(&Life) -> bool) -> Option<Epoch> {
+        let above = |epoch: &Epoch| Some(*epoch) > self.sealing;
+        self.lives.iter().rev().find(|(e, life)| above(e) && life.keys.is_none() && fits(life)).map(|(e, _)| *e)
+    }
+
+    /// Returns when `tick` has something to do.
+    pub(super) fn next_deadline(&self) -> Time {
+        let closing = self.lives.values().filter_map(|life| life.close_at);
+        let switching = self
+            .lives
+            .iter()
+            .filter(|(epoch, life)| Some(**epoch) > self.sealing && life.keys.is_none())
+            .map(|(_, life)| life.switch_at);
+        closing.chain(switching).min().unwrap_or(Time::NEVER)
+    }
+
+    /// Drops everything; the key ring is ended by itself.
+    pub(super) fn end(&mut self) {
+        self.lives.clear();
+    }
+}

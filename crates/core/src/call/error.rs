@@ -1,0 +1,82 @@
+//! What a caller of [`Call`](super::Call) can be told.
+
+use thiserror::Error;
+
+use super::lobby::KnockFault;
+use super::policy::ConfigError;
+use crate::group::EngineError;
+
+/// A call could not be founded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// The configuration contradicts itself.
+    #[error("the configuration is not possible: {0}")]
+    Config(#[from] ConfigError),
+    /// The engine failed, or there is no randomness.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// A command cannot be carried out. Nothing was changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The call has ended for this participant.
+    #[error("the call has ended")]
+    Ended,
+    /// Only a host may do this (R1).
+    #[error("only a host may do this")]
+    NotHost,
+    /// This host does not hold the lobby's key, so no guest waits for its answer.
+    #[error("this host does not hold the lobby's key")]
+    NoLobby,
+    /// No participant with this id is on the roster.
+    #[error("no such participant on the roster")]
+    NotOnRoster,
+    /// No guest with this id waits.
+    #[error("no such guest waits")]
+    NotWaiting,
+    /// The guest's admission is on its way already.
+    #[error("the guest is being admitted already")]
+    BeingAdmitted,
+    /// A host cannot remove himself; leaving is another command.
+    #[error("to remove oneself is to leave")]
+    Yourself,
+    /// The policy allows no more participants.
+    #[error("the call is full")]
+    Full,
+    /// The epoch's roster event was not handed out yet (R14).
+    #[error("the roster of this epoch was not handed out yet")]
+    RosterNotShown,
+    /// There is no such epoch, or it is closed.
+    #[error("no such epoch, or it is closed")]
+    EpochGone,
+    /// The engine failed, or there is no randomness.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// A message was not taken in. Nothing was changed, except where the engine failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum HandleError {
+    /// The call has ended for this participant.
+    #[error("the call has ended")]
+    Ended,
+    /// The caller's doing: entries before this one were not handed in yet.
+    #[error("log entries are missing: the next one is {expected}")]
+    Gap {
+        /// The position to read from.
+        expected: u64,
+    },
+    /// The caller's doing: a mailbox that this participant does not read.
+    #[error("a mailbox that this participant does not read")]
+    UnknownMailbox,
+    /// The sender's doing: not a knock to be answered.
+    #[error("not a knock to be answered: {0}")]
+    Knock(#[from] KnockFault),
+    /// The engine failed while applying a valid entry; the call has ended.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}

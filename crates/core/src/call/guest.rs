@@ -1,0 +1,137 @@
+//! Joining: a guest knocks, waits, and becomes a participant by accepting the host's answer.
+
+use core::fmt;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use super::Call;
+use super::invite::Invite;
+use super::knock::{self, Answer, AnswerKey};
+use super::message::{Lane, Message};
+use super::policy::Policy;
+use super::profile::Profile;
+use super::roster::participant_id;
+use crate::crypto::Random;
+use crate::group::{EngineError, Expected, JoinFault, Joiner};
+use crate::id::{CallId, MailboxId, ParticipantId};
+use crate::time::Time;
+
+/// Somebody with an invite who waits to be let in. Accepting the answer consumes it.
+pub struct Guest {
+    joiner: Joiner,
+    invite: Invite,
+    answer: AnswerKey,
+}
+
+/// What a host answered to a knock. Authentic: only a host can have made it (R11).
+pub enum HostAnswer {
+    /// Let in: hand it to [`Guest::accept`].
+    Admitted(Admission),
+    /// Turned away.
+    Denied,
+}
+
+/// A host's "come in", checked to be from a holder of the lobby key, but not yet acted on.
+pub struct Admission {
+    welcome: Vec<u8>,
+    departed: Vec<[u8; 32]>,
+}
+
+/// A guest could not join.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The message is not an answer to this knock. Only a host can make one: this is somebody else's, and changes nothing.
+    #[error("not an answer of a host to this knock")]
+    NotAnAnswer,
+    /// The host's answer is not one to accept (R11).
+    #[error("the answer is not acceptable: {0}")]
+    Refused(#[from] JoinFault),
+    /// The engine failed on our side.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl Guest {
+    /// Makes a fresh key package, used nowhere else, and seals it to the hosts with name and kind (R10).
+    ///
+    /// The message goes into [`Invite::lobby_mailbox`]; the answer comes out of [`answer_mailbox`](Self::answer_mailbox).
+    ///
+    /// # Errors
+    /// [`JoinError::Engine`] if there is no randomness, or the invite's lobby key is not a key.
+    pub fn knock(invite: Invite, profile: &Profile, random: Random) -> Result<(Self, Message), JoinError> {
+        let joiner = Joiner::new(random, profile.to_credential())?;
+        let (knock, answer) = knock::seal(&invite, &joiner.key_package()?, joiner.random())
+            .map_err(|_| EngineError("sealing the knock"))?;
+        let message = Message { lane: Lane::Mailbox(invite.lobby_mailbox()), payload: Bytes::from(knock) };
+        Ok((Self { joiner, invite, answer }, message))
+    }
+
+    /// Returns the call that the invite is for.
+    pub fn call(&self) -> CallId {
+        self.invite.call()
+    }
+
+    /// Returns the name that this participation will have, and that hosts see beside the knock.
+    pub fn id(&self) -> ParticipantId {
+        participant_id(self.invite.call(), &self.joiner.signature_key())
+    }
+
+    /// Returns the mailbox into which a host puts the answer.
+    pub fn answer_mailbox(&self) -> MailboxId {
+        self.invite.answer_mailbox(self.answer.knock())
+    }
+
+    /// Opens a message from the answer mailbox.
+    ///
+    /// # Errors
+    /// [`JoinError::NotAnAnswer`] for whatever was not made by a host for this knock; the guest goes on waiting.
+    pub fn open_answer(&self, message: &[u8]) -> Result<HostAnswer, JoinError> {
+        match self.answer.open(message).map_err(|_| JoinError::NotAnAnswer)? {
+            Answer::Denied => Ok(HostAnswer::Denied),
+            Answer::Admitted { welcome, departed } => {
+                Ok(HostAnswer::Admitted(Admission { welcome, departed }))
+            }
+        }
+    }
+
+    /// Joins the call. The log is then read from [`Call::log_position`] on.
+    ///
+    /// # Errors
+    /// [`JoinError::Refused`] unless the group is the link's call, bound to the link's secret and to nothing else, made by a
+    /// host of its policy, and with the leaf that this guest sent (R11). The guest is used up; to try again, knock again.
+    pub fn accept(self, admission: Admission, now: Time) -> Result<Call, JoinError> {
+        let (psk, psk_id) = (self.invite.psk(), self.invite.psk_id());
+        let expected = Expected { call: self.invite.call(), psk_id: &psk_id, psk: &psk[..] };
+        let invite = &self.invite;
+        let is_host = |policy: &[u8], key: &[u8]| {
+            // The policy's invite must be the link's too: it is what the next guest will be admitted by.
+            Policy::decode(policy).is_some_and(|policy| policy.is_host(key) && policy.invite(invite.call()) == *invite)
+        };
+        let joined = self.joiner.join(&admission.welcome, &expected, is_host)?;
+        let departed = admission.departed.into_iter().map(Vec::from).collect();
+        Call::joined(self.invite.call(), joined, departed, now).ok_or(JoinError::Refused(JoinFault::NotACall))
+    }
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guest").field("call", &self.call()).field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admission").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for HostAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Admitted(_) => "Admitted",
+            Self::Denied => "Denied",
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! Which commits are allowed (R1 to R4): a pure function of the group's public state and the commit.
+//!
+//! Every member asks it about every commit, its own included, before it is applied. It is a whitelist: what has no rule is
+//! not allowed. It never asks a clock, another lane or a private key, so all honest members answer alike.
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use super::policy::Policy;
+use super::profile::Profile;
+use crate::group::{CommitSummary, Leaf};
+
+/// Why a commit is not allowed. It was skipped by every honest member; somebody meant harm or runs something else.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// R1: only hosts commit.
+    #[error("the committer is not a host")]
+    NotAHost,
+    /// R2: a proposal of a kind or form that no commit may have (ReInit, ExternalInit, Update, other PSKs, …).
+    #[error("a proposal of a kind that is not allowed")]
+    Proposal,
+    /// R2: somebody is added without exactly the current invite's PSK, or that PSK is there and nobody is added.
+    #[error("additions not bound to the current invite")]
+    Invite,
+    /// R2, R4: an added leaf without a readable name, or with other capabilities, extensions or lifetime than all have.
+    #[error("an added leaf is not a participant's")]
+    Leaf,
+    /// R3: an added signature key was on the roster, or on the list of hosts, before.
+    #[error("a signature key was used before")]
+    KeyReused,
+    /// More participants than the policy allows.
+    #[error("more participants than allowed")]
+    TooMany,
+    /// R2: a self-removal that stands in the log is left out.
+    #[error("a participant who wants to leave is kept")]
+    LeaveIgnored,
+    /// R2: a policy change together with additions or removals.
+    #[error("a policy change is not alone")]
+    PolicyNotAlone,
+    /// R8, R12: the new policy is unreadable, or changes what is fixed.
+    #[error("the new policy is not allowed")]
+    Policy,
+    /// R3: no host would be left.
+    #[error("no host would be left")]
+    NoHost,
+    /// R2: the committer's leaf changes its credential, signature key, capabilities or extensions.
+    #[error("the committer changes its identity")]
+    IdentityChanged,
+}
+
+/// What a commit is judged by: the state before it.
+pub(crate) struct Before<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) leaves: &'a [Leaf],
+    /// Signature keys that were on the roster before and are not any more.
+    pub(crate) departed: &'a BTreeSet<Vec<u8>>,
+    /// Leaves whose self-removals were logged in this epoch.
+    pub(crate) leaving: &'a [u32],
+    pub(crate) invite_psk_id: &'a [u8],
+}
+
+impl Before<'_> {
+    fn key_at(&self, leaf: u32) -> Option<&[u8]> {
+        self.leaves.iter().find(|l| l.index == leaf).map(|l| l.signature_key.as_slice())
+    }
+}
+
+/// Judges a commit; returns the policy in force after it.
+pub(crate) fn judge(before: &Before<'_>, commit: &CommitSummary) -> Result<Policy, Violation> {
+    let is_host = before.key_at(commit.committer).is_some_and(|key| before.policy.is_host(key));
+    if !is_host {
+        return Err(Violation::NotAHost); // R1
+    }
+    if commit.others > 0 {
+        return Err(Violation::Proposal); // R2
+    }
+    if commit.changes_identity {
+        return Err(Violation::IdentityChanged); // R2
+    }
+    judge_adds(before, commit)?;
+    // R2: whoever asked to leave before the commit leaves with it.
+    if before.leaving.iter().any(|leaf| !commit.covered_leaves.contains(leaf)) {
+        return Err(Violation::LeaveIgnored);
+    }
+    let after = judge_policy(before, commit)?;
+    let gone = |leaf: &u32| commit.removes.contains(leaf) || commit.covered_leaves.contains(leaf);
+    let staying = before.leaves.iter().filter(|leaf| !gone(&leaf.index)).count();
+    if staying + commit.adds.len() > after.max_participants as usize && !commit.adds.is_empty() {
+        return Err(Violation::TooMany);
+    }
+    // R3: the effective hosts are the policy's list ∩ the tree.
+    if !before.leaves.iter().any(|leaf| !gone(&leaf.index) && after.is_host(&leaf.signature_key)) {
+        return Err(Violation::NoHost);
+    }
+    Ok(after)
+}
+
+fn judge_adds(before: &Before<'_>, commit: &CommitSummary) -> Result<(), Violation> {
+    // R2: Adds carry exactly one PSK, the current invite's; nothing else carries any.
+    let bound = match commit.psks.as_slice() {
+        [] => commit.adds.is_empty(),
+        [only] => !commit.adds.is_empty() && only == before.invite_psk_id,
+        _ => false,
+    };
+    if !bound {
+        return Err(Violation::Invite);
+    }
+    let mut keys = BTreeSet::new();
+    for add in &commit.adds {
+        if !add.is_standard || Profile::from_credential(&add.credential).is_none() {
+            return Err(Violation::Leaf);
+        }
+        let key = add.signature_key.as_slice();
+        let known = before.leaves.iter().any(|leaf| leaf.signature_key == key);
+        // R3: otherwise a removed host's place on the list could be taken by somebody else.
+        if known || before.departed.contains(key) || before.policy.is_host(key) || !keys.insert(key) {
+            return Err(Violation::KeyReused);
+        }
+    }
+    Ok(())
+}
+
+fn judge_policy(before: &Before<'_>, commit: &CommitSummary) -> Result<Policy, Violation> {
+    let Some(bytes) = &commit.policy else { return Ok(before.policy.clone()) };
+    if !commit.adds.is_empty() || !commit.removes.is_empty() {
+        return Err(Violation::PolicyNotAlone);
+    }
+    let next = Policy::decode(bytes).ok_or(Violation::Policy)?;
+    // R3: a new name on the list must be on the roster now, not a key that may join later.
+    let known = |host: &[u8; 32]| {
+        before.policy.is_host(host) || before.leaves.iter().any(|leaf| leaf.signature_key == host)
+    };
+    if !before.policy.may_become(&next) || !next.hosts.iter().all(known) {
+        return Err(Violation::Policy);
+    }
+    Ok(next)
+}
+
+#[cfg(test)]
+mod tests;

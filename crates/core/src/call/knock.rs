@@ -1,0 +1,146 @@
+//! Knocks and their answers on the wire (R10, R11).
+//!
+//! ```text
+//! knock  = HPKE encapsulated key (32) | HPKE ciphertext of: length (2) | key package | zeros, to a multiple of 1,024
+//!          mode PSK, info = "subrosa knock 1" | call id | invite number
+//! answer = nonce (12) | AES-256-GCM of: verdict, Welcome, departed keys | zeros, to a multiple of 4,096
+//!          key exported from the knock's HPKE context, AAD = the knock's hash
+//! ```
+
+use ring::aead;
+use thiserror::Error;
+use tls_codec::{DeserializeBytes as _, Serialize as _, TlsDeserializeBytes, TlsSerialize, TlsSize, VLBytes};
+use zeroize::Zeroizing;
+
+use super::invite::Invite;
+use crate::crypto::hpke::{self, KEY_LEN, PrivateKey, Setup};
+use crate::crypto::{NoRandomness, Random, hash};
+
+/// Every knock is this long or a multiple of it longer, so that its size does not tell the name's length.
+const KNOCK_BUCKET: usize = 1024;
+/// A denial is as long as the Welcome of a small call.
+const ANSWER_BUCKET: usize = 4096;
+const TAG_LEN: usize = 16;
+/// Bytes of the longest knock that a host looks at.
+pub(super) const MAX_KNOCK_LEN: usize = KEY_LEN + 4 * KNOCK_BUCKET + TAG_LEN;
+
+/// A message is not a knock at this call, or not an answer to this knock. No detail: nothing of it is authentic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("not authentic")]
+pub(super) struct NotAuthentic;
+
+/// The key under which the answer to one knock comes back. Only the guest and the holders of the lobby key can make it.
+pub(super) struct AnswerKey {
+    key: Zeroizing<[u8; 32]>,
+    knock: [u8; 32],
+}
+
+/// What a host answers.
+#[derive(PartialEq, Eq)]
+pub(super) enum Answer {
+    Admitted {
+        welcome: Vec<u8>,
+        /// Signature keys that were on the roster before; so that the newcomer judges like the others (R3, R4).
+        departed: Vec<[u8; 32]>,
+    },
+    Denied,
+}
+
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct AnswerBody {
+    /// 1 admitted, 2 denied.
+    verdict: u8,
+    welcome: VLBytes,
+    departed: Vec<[u8; 32]>,
+}
+
+pub(super) fn hash_of(knock: &[u8]) -> [u8; 32] {
+    hash::labelled("subrosa knock", &[knock])
+}
+
+fn info(invite: &Invite) -> Vec<u8> {
+    [b"subrosa knock 1", invite.context().as_slice()].concat()
+}
+
+/// Seals a key package to the hosts; returns the knock and the key of its answer.
+pub(super) fn seal(invite: &Invite, key_package: &[u8], random: &Random) -> Result<(Vec<u8>, AnswerKey), NotAuthentic> {
+    let len = u16::try_from(key_package.len()).map_err(|_| NotAuthentic)?;
+    let mut plain = [&len.to_be_bytes()[..], key_package].concat();
+    plain.resize(plain.len().next_multiple_of(KNOCK_BUCKET), 0);
+    let (info, psk, id) = (info(invite), invite.knock_psk(), invite.context());
+    let setup = Setup { info: &info, psk: Some((&psk[..], &id)) };
+    let (encapsulated, mut context) = hpke::sender(random, &invite.lobby_key, setup).map_err(|_| NotAuthentic)?;
+    let sealed = context.seal(&plain, b"").map_err(|_| NotAuthentic)?;
+    let knock = [&encapsulated[..], &sealed].concat();
+    let answer = AnswerKey::export(&knock, |label, out| context.export(label, out).is_ok())?;
+    Ok((knock, answer))
+}
+
+/// Opens a knock with the lobby's private key; returns the key package and the key of the answer.
+pub(super) fn open(invite: &Invite, lobby: &PrivateKey, knock: &[u8]) -> Result<(Vec<u8>, AnswerKey), NotAuthentic> {
+    let (encapsulated, sealed) = knock.split_at_checked(KEY_LEN).ok_or(NotAuthentic)?;
+    let (info, psk, id) = (info(invite), invite.knock_psk(), invite.context());
+    let setup = Setup { info: &info, psk: Some((&psk[..], &id)) };
+    let mut context = hpke::receiver(lobby, encapsulated, setup).map_err(|_| NotAuthentic)?;
+    let plain = context.open(sealed, b"").map_err(|_| NotAuthentic)?;
+    let (len, rest) = plain.split_first_chunk().ok_or(NotAuthentic)?;
+    let key_package = rest.get(..usize::from(u16::from_be_bytes(*len))).ok_or(NotAuthentic)?.to_vec();
+    let answer = AnswerKey::export(knock, |label, out| context.export(label, out).is_ok())?;
+    Ok((key_package, answer))
+}
+
+impl AnswerKey {
+    /// R11: exported from the knock's HPKE context and bound to the knock's hash.
+    fn export(knock: &[u8], export: impl FnOnce(&[u8], &mut [u8]) -> bool) -> Result<Self, NotAuthentic> {
+        let knock = hash_of(knock);
+        let mut key = Zeroizing::new([0; 32]);
+        let label = [&b"subrosa answer 1"[..], &knock].concat();
+        export(&label, &mut key[..]).then_some(Self { key, knock }).ok_or(NotAuthentic)
+    }
+
+    pub(super) fn knock(&self) -> &[u8; 32] {
+        &self.knock
+    }
+
+    fn cipher(&self) -> aead::LessSafeKey {
+        let key = aead::UnboundKey::new(&aead::AES_256_GCM, &self.key[..]);
+        aead::LessSafeKey::new(key.expect("the key is 32 bytes long"))
+    }
+
+    pub(super) fn seal(&self, answer: &Answer, random: &Random) -> Result<Vec<u8>, NoRandomness> {
+        let body = match answer {
+            Answer::Denied => AnswerBody { verdict: 2, welcome: VLBytes::new(Vec::new()), departed: Vec::new() },
+            Answer::Admitted { welcome, departed } => {
+                AnswerBody { verdict: 1, welcome: VLBytes::new(welcome.clone()), departed: departed.clone() }
+            }
+        };
+        let mut sealed = body.tls_serialize_detached().expect("all fields are below the length limits");
+        sealed.resize(sealed.len().next_multiple_of(ANSWER_BUCKET), 0);
+        // A random nonce: a key answers once or twice, so no two are alike.
+        let nonce: [u8; aead::NONCE_LEN] = random.bytes()?;
+        self.cipher()
+            .seal_in_place_append_tag(
+                aead::Nonce::assume_unique_for_key(nonce),
+                aead::Aad::from(&self.knock),
+                &mut sealed,
+            )
+            .expect("an answer is far below the cipher's limit");
+        Ok([&nonce[..], &sealed].concat())
+    }
+
+    pub(super) fn open(&self, answer: &[u8]) -> Result<Answer, NotAuthentic> {
+        let (nonce, sealed) = answer.split_first_chunk().ok_or(NotAuthentic)?;
+        let mut sealed = sealed.to_vec();
+        let plain = self
+            .cipher()
+            .open_in_place(aead::Nonce::assume_unique_for_key(*nonce), aead::Aad::from(&self.knock), &mut sealed)
+            .map_err(|_| NotAuthentic)?;
+        let (body, padding) = AnswerBody::tls_deserialize_bytes(plain).map_err(|_| NotAuthentic)?;
+        match body.verdict {
+            _ if padding.iter().any(|byte| *byte != 0) => Err(NotAuthentic),
+            1 => Ok(Answer::Admitted { welcome: body.welcome.into(), departed: body.departed }),
+            2 => Ok(Answer::Denied),
+            _ => Err(NotAuthentic),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The waiting room, as a host has it (R10).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thiserror::Error;
+
+use super::invite::Invite;
+use super::knock::{self, AnswerKey};
+use super::message::Knock;
+use super::profile::Profile;
+use super::roster::participant_id;
+use crate::crypto::hpke::PrivateKey;
+use crate::group::{Group, VerifiedKeyPackage};
+use crate::id::ParticipantId;
+
+/// Guests that may wait at once; further knocks are refused until somebody is answered.
+pub(super) const MAX_WAITING: usize = 2048;
+/// Knocks that are remembered over an invite's life, so that a replayed one is nothing.
+pub(super) const MAX_REMEMBERED: usize = 65_536;
+
+/// A message in the lobby's mailbox was not a knock that can be answered. Nothing was kept of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
+#[non_exhaustive]
+pub enum KnockFault {
+    /// Longer than any knock.
+    #[error("longer than any knock")]
+    TooLong,
+    /// Not sealed by somebody with the invite, or damaged.
+    #[error("not sealed with the invite, or damaged")]
+    Unauthentic,
+    /// Seen before.
+    #[error("a knock that was seen before")]
+    Replayed,
+    /// The key package or the name in it is not one that a call takes.
+    #[error("not a key package that a call takes")]
+    Unsuitable,
+    /// Its signature key was used in this call before.
+    #[error("its signature key was used before")]
+    KeyReused,
+    /// Too many guests wait, or too many have knocked with this invite.
+    #[error("the waiting room is full")]
+    Full,
+}
+
+/// A guest who waits.
+pub(super) struct Waiting {
+    pub(super) key_package: VerifiedKeyPackage,
+    pub(super) answer: AnswerKey,
+}
+
+pub(super) struct Lobby {
+    private_key: PrivateKey,
+    waiting: BTreeMap<ParticipantId, Waiting>,
+    /// R10: hashes of knocks, and the participations they asked for, for the invite's life.
+    seen: BTreeSet<[u8; 32]>,
+    seen_keys: BTreeSet<ParticipantId>,
+}
+
+impl Lobby {
+    pub(super) fn new(private_key: PrivateKey) -> Self {
+        Self { private_key, waiting: BTreeMap::new(), seen: BTreeSet::new(), seen_keys: BTreeSet::new() }
+    }
+
+    /// Takes in a knock: everything is checked before anything is kept.
+    pub(super) fn knock(
+        &mut self,
+        invite: &Invite,
+        group: &Group,
+        known: impl Fn(&[u8]) -> bool,
+        bytes: &[u8],
+    ) -> Result<Knock, KnockFault> {
+        if bytes.len() > knock::MAX_KNOCK_LEN {
+            return Err(KnockFault::TooLong);
+        }
+        let hash = knock::hash_of(bytes);
+        if self.seen.contains(&hash) {
+            return Err(KnockFault::Replayed);
+        }
+        if self.waiting.len() >= MAX_WAITING || self.seen.len() >= MAX_REMEMBERED {
+            return Err(KnockFault::Full);
+        }
+        let (key_package, answer) =
+            knock::open(invite, &self.private_key, bytes).map_err(|_| KnockFault::Unauthentic)?;
+        let key_package = group.verify_key_package(&key_package).ok_or(KnockFault::Unsuitable)?;
+        let profile = Profile::from_credential(&key_package.leaf.credential).ok_or(KnockFault::Unsuitable)?;
+        if !key_package.leaf.is_standard {
+            return Err(KnockFault::Unsuitable);
+        }
+        let id = participant_id(invite.call(), &key_package.leaf.signature_key);
+        if known(&key_package.leaf.signature_key) || !self.seen_keys.insert(id) {
+            return Err(KnockFault::KeyReused);
+        }
+        self.seen.insert(hash);
+        self.waiting.insert(id, Waiting { key_package, answer });
+        Ok(Knock { id, name: profile.name().to_owned(), kind: profile.kind() })
+    }
+
+    pub(super) fn waiting(&self, id: ParticipantId) -> Option<&Waiting> {
+        self.waiting.get(&id)
+    }
+
+    pub(super) fn take(&mut self, id: ParticipantId) -> Option<Waiting> {
+        self.waiting.remove(&id)
+    }
+}

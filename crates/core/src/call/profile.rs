@@ -1,0 +1,138 @@
+//! What a participant says of itself: a display name and a kind. Both exist in ciphertext only.
+
+use core::fmt;
+
+use thiserror::Error;
+
+/// Bytes of the longest display name, in UTF-8.
+pub const MAX_NAME_LEN: usize = 128;
+
+const VERSION: u8 = 1;
+
+/// What a participant is. Everybody who has keys is on the roster, recorders too; the kind is self-declared.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A person.
+    Person = 0,
+    /// Records the call.
+    Recorder = 1,
+    /// A program: transcription, captions, an assistant.
+    Bot = 2,
+    /// Brings in telephones, whose far end is not encrypted.
+    PhoneBridge = 3,
+}
+
+/// A display name cannot be shown as it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// Nothing to show.
+    #[error("the name is empty")]
+    Empty,
+    /// More than [`MAX_NAME_LEN`] bytes.
+    #[error("the name is longer than 128 bytes")]
+    TooLong,
+    /// Control characters, or characters that change the direction of the text around them.
+    #[error("the name has control or direction characters")]
+    Unprintable,
+}
+
+/// A participant's display name and kind; a pseudonym will do, and nobody checks it here.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Profile {
+    name: String,
+    kind: Kind,
+}
+
+impl Profile {
+    /// Makes the profile of a person.
+    ///
+    /// # Errors
+    /// [`NameError`] if the name is empty, longer than 128 bytes, or would garble a list of names.
+    pub fn person(name: &str) -> Result<Self, NameError> {
+        Self::new(name, Kind::Person)
+    }
+
+    /// Makes a profile.
+    ///
+    /// # Errors
+    /// As [`person`](Self::person).
+    pub fn new(name: &str, kind: Kind) -> Result<Self, NameError> {
+        if name.trim().is_empty() {
+            return Err(NameError::Empty);
+        }
+        if name.len() > MAX_NAME_LEN {
+            return Err(NameError::TooLong);
+        }
+        if name.chars().any(garbles) {
+            return Err(NameError::Unprintable);
+        }
+        Ok(Self { name: name.to_owned(), kind })
+    }
+
+    /// Returns the display name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Layout of the credential: version 1 (1 byte) | kind (1) | name in UTF-8.
+    pub(super) fn to_credential(&self) -> Vec<u8> {
+        [&[VERSION, self.kind as u8], self.name.as_bytes()].concat()
+    }
+
+    pub(super) fn from_credential(bytes: &[u8]) -> Option<Self> {
+        let [VERSION, kind, name @ ..] = bytes else { return None };
+        let kind = [Kind::Person, Kind::Recorder, Kind::Bot, Kind::PhoneBridge].into_iter().nth(usize::from(*kind))?;
+        Self::new(core::str::from_utf8(name).ok()?, kind).ok()
+    }
+}
+
+/// Control characters, and the bidirectional controls with which one name can be made to look like another (UAX #9).
+fn garbles(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+impl fmt::Debug for Profile {
+    /// Without the name: names stay out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_garble_a_roster_are_refused() {
+        assert_eq!(Profile::person(" \t "), Err(NameError::Empty));
+        assert_eq!(Profile::person(&"x".repeat(129)), Err(NameError::TooLong));
+        for bad in ["a\nb", "abc\u{202e}cba", "\u{7}", "Ann\u{200b}a", "\u{feff}Ann"] {
+            assert_eq!(Profile::person(bad), Err(NameError::Unprintable), "{bad:?}");
+        }
+        for good in ["Ann", "Éloïse d'Arc", "山田太郎", "משה", "👩‍🚀".trim_matches('\u{200d}')] {
+            assert!(Profile::person(good).is_ok() || good.contains('\u{200d}'), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn credentials_come_back_as_they_were_and_others_are_refused() {
+        let bot = Profile::new("captions", Kind::Bot).expect("a good name");
+        assert_eq!(Profile::from_credential(&bot.to_credential()), Some(bot));
+        for bad in [&b""[..], b"\x01", b"\x01\x00", b"\x02\x00Ann", b"\x01\x09Ann", b"\x01\x00\xff"] {
+            assert_eq!(Profile::from_credential(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_profile_keeps_its_name_out_of_logs() {
+        let profile = Profile::person("Annabel").expect("a good name");
+        assert!(!format!("{profile:?}").contains("Annabel"));
+    }
+}

@@ -1,0 +1,149 @@
+//! Who is in the call (R14).
+
+use core::fmt;
+use std::collections::BTreeSet;
+
+use super::policy::Policy;
+use super::profile::{Kind, Profile};
+use crate::crypto::hash;
+use crate::group::Leaf;
+use crate::id::{CallId, Epoch, ParticipantId};
+
+/// Who is in the call in one epoch: built from the very tree whose exporter gave the epoch's keys, so whoever can open the
+/// epoch's frames is on it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Roster {
+    /// The epoch it holds for.
+    pub epoch: Epoch,
+    /// What brought the epoch about.
+    pub cause: Cause,
+    /// Everybody who has this epoch's keys, in the order of their leaves.
+    pub members: Vec<Member>,
+}
+
+/// What brought an epoch about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// This participant founded the call.
+    Founded,
+    /// This participant joined.
+    Joined,
+    /// Somebody's commit.
+    Commit {
+        /// The host who made it.
+        by: ParticipantId,
+        /// Who was admitted.
+        admitted: Vec<ParticipantId>,
+        /// Who was removed.
+        removed: Vec<ParticipantId>,
+        /// Who left of his own.
+        left: Vec<ParticipantId>,
+        /// Whether the policy changed.
+        policy_changed: bool,
+    },
+}
+
+/// One participant.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Names this participation, the same for everybody.
+    pub id: ParticipantId,
+    /// The self-declared display name.
+    pub name: String,
+    /// The self-declared kind.
+    pub kind: Kind,
+    /// Whether this is the participant who looks.
+    pub is_me: bool,
+    /// Whether this participant may admit, remove and change the policy.
+    pub is_host: bool,
+    /// The first epoch with this participant, if this participant saw it.
+    pub since: Option<Epoch>,
+    /// Who admitted this participant, if this participant saw it.
+    pub admitted_by: Option<ParticipantId>,
+    pub(super) leaf: u32,
+}
+
+impl fmt::Debug for Member {
+    /// Without the name: names stay out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("is_me", &self.is_me)
+            .field("is_host", &self.is_host)
+            .field("since", &self.since)
+            .field("admitted_by", &self.admitted_by)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Roster {
+    /// Finds a participant.
+    pub fn member(&self, id: ParticipantId) -> Option<&Member> {
+        self.members.iter().find(|member| member.id == id)
+    }
+
+    /// Returns this participant itself.
+    pub fn me(&self) -> Option<&Member> {
+        self.members.iter().find(|member| member.is_me)
+    }
+
+    pub(super) fn at_leaf(&self, leaf: u32) -> Option<&Member> {
+        self.members.iter().find(|member| member.leaf == leaf)
+    }
+
+    /// Returns the participant of each leaf, up to the rightmost occupied one.
+    pub(super) fn by_leaf(&self) -> Box<[Option<ParticipantId>]> {
+        let width = self.members.iter().map(|member| member.leaf as usize + 1).max().unwrap_or(0);
+        let mut leaves = vec![None; width].into_boxed_slice();
+        for member in &self.members {
+            leaves[member.leaf as usize] = Some(member.id);
+        }
+        leaves
+    }
+}
+
+/// Returns the name of the participation with a signature key.
+pub(super) fn participant_id(call: CallId, signature_key: &[u8]) -> ParticipantId {
+    let hash = hash::labelled("subrosa participant", &[&call.0, signature_key]);
+    ParticipantId(*hash.first_chunk().expect("32 bytes have 16 first ones"))
+}
+
+/// Builds the roster of an epoch from its tree; `None` if a leaf is not a participant's.
+pub(super) fn build(
+    call: CallId,
+    epoch: Epoch,
+    cause: Cause,
+    leaves: &[Leaf],
+    own_leaf: u32,
+    policy: &Policy,
+    before: Option<&Roster>,
+) -> Option<Roster> {
+    let newcomer = |id| match &cause {
+        Cause::Founded => (Some(epoch), None),
+        Cause::Joined => (None, None),
+        Cause::Commit { by, admitted, .. } if admitted.contains(&id) => (Some(epoch), Some(*by)),
+        Cause::Commit { .. } => (None, None),
+    };
+    let member = |leaf: &Leaf| {
+        let profile = Profile::from_credential(&leaf.credential)?;
+        let id = participant_id(call, &leaf.signature_key);
+        // R14: what is known of a member hangs on its id, never on its leaf, which may be somebody else's by now.
+        let known = before.and_then(|roster| roster.member(id)).map(|member| (member.since, member.admitted_by));
+        let (since, admitted_by) = known.unwrap_or_else(|| newcomer(id));
+        Some(Member {
+            id,
+            name: profile.name().to_owned(),
+            kind: profile.kind(),
+            is_me: leaf.index == own_leaf,
+            is_host: policy.is_host(&leaf.signature_key),
+            since,
+            admitted_by,
+            leaf: leaf.index,
+        })
+    };
+    let members = leaves.iter().map(member).collect::<Option<Vec<_>>>()?;
+    let distinct = members.iter().map(|member| member.id).collect::<BTreeSet<_>>();
+    (distinct.len() == members.len()).then_some(Roster { epoch, cause, members })
+}

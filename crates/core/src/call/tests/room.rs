@@ -1,0 +1,227 @@
+//! A room of participants around one honest in-memory log.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::call::*;
+use crate::danger::seeded_random;
+use crate::keyring::{FrameError, Opener, Opening, Sealer};
+use crate::track::{Codec, Metadata, TrackKind};
+
+pub(super) const FRAME: Metadata<'static> = Metadata::frame(Codec::Vp8);
+
+pub(super) struct Seat {
+    pub(super) call: Call,
+    pub(super) sealer: Sealer,
+    pub(super) opener: Opener,
+    pub(super) events: Vec<Event>,
+    /// What it sent and nobody delivered yet.
+    pub(super) outbox: Vec<Message>,
+    /// When set, rosters are left for the test to take.
+    pub(super) takes_rosters: bool,
+    pub(super) wakes_at: Time,
+}
+
+impl Seat {
+    pub(super) fn new(call: Call) -> Self {
+        let sealer = call.sealer(TrackKind::Camera).expect("the first track");
+        let opener = call.opener();
+        let (events, outbox) = (Vec::new(), Vec::new());
+        Self { call, sealer, opener, events, outbox, takes_rosters: true, wakes_at: Time::NEVER }
+    }
+
+    /// The one contract: drain until `Timeout`.
+    pub(super) fn drain(&mut self, now: Time) {
+        loop {
+            match self.call.poll_output() {
+                Output::Send(message) => self.outbox.push(message),
+                Output::Event(event) => {
+                    if let (Event::Roster(roster), true) = (&event, self.takes_rosters) {
+                        self.call.roster_taken(roster.epoch, now).expect("the roster was shown");
+                    }
+                    self.events.push(event);
+                }
+                Output::Timeout(at) => {
+                    self.wakes_at = at;
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) fn seal(&mut self, payload: &[u8]) -> BytesMut {
+        let mut out = BytesMut::new();
+        self.sealer.seal(FRAME, payload, &mut out).expect("it seals");
+        out
+    }
+
+    pub(super) fn open(&mut self, sealed: &[u8]) -> Result<(ParticipantId, Bytes), FrameError> {
+        let mut frame = BytesMut::from(sealed);
+        match self.opener.open(FRAME, &mut frame)? {
+            Opening::Opened(opened) => Ok((opened.sender, frame.freeze())),
+            Opening::Held(id) => panic!("held as {id:?}"),
+        }
+    }
+}
+
+pub(super) struct Room {
+    pub(super) now: Time,
+    pub(super) log: Vec<Bytes>,
+    pub(super) mailboxes: BTreeMap<MailboxId, Vec<Bytes>>,
+    pub(super) seats: BTreeMap<&'static str, Seat>,
+    seed: u64,
+}
+
+use crate::id::MailboxId;
+
+pub(super) fn ann() -> Profile {
+    Profile::person("Ann").expect("a good name")
+}
+
+impl Room {
+    /// A call with Ann, its founder and host.
+    pub(super) fn new(seed: u64) -> Self {
+        Self::with(seed, &CallConfig::default())
+    }
+
+    pub(super) fn with(seed: u64, config: &CallConfig) -> Self {
+        let mut room = Self { now: Time::ZERO, log: Vec::new(), mailboxes: BTreeMap::new(), seats: BTreeMap::new(), seed };
+        let call = Call::create(&ann(), config, room.random(), room.now).expect("a call");
+        room.sit("Ann", call);
+        room
+    }
+
+    pub(super) fn random(&mut self) -> Random {
+        self.seed += 1;
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.seed.to_be_bytes());
+        seeded_random(seed)
+    }
+
+    pub(super) fn sit(&mut self, name: &'static str, call: Call) {
+        let mut seat = Seat::new(call);
+        seat.drain(self.now);
+        self.seats.insert(name, seat);
+        self.settle();
+    }
+
+    pub(super) fn seat(&mut self, name: &str) -> &mut Seat {
+        self.seats.get_mut(name).expect("somebody of that name sits here")
+    }
+
+    pub(super) fn id(&mut self, name: &str) -> ParticipantId {
+        self.seat(name).call.me()
+    }
+
+    pub(super) fn invite(&mut self) -> Invite {
+        self.seat("Ann").call.invite()
+    }
+
+    /// Somebody knocks; Ann hears it.
+    pub(super) fn knock(&mut self, name: &'static str) -> Guest {
+        let profile = Profile::person(name).expect("a good name");
+        let (invite, random) = (self.invite(), self.random());
+        let (guest, knock) = Guest::knock(invite, &profile, random).expect("a knock");
+        let now = self.now;
+        let ann = self.seat("Ann");
+        ann.call.handle_message(&knock, now).expect("a good knock");
+        ann.drain(now);
+        self.settle();
+        guest
+    }
+
+    /// Ann admits all these in one commit, and they join.
+    pub(super) fn admit(&mut self, names: &[&'static str]) {
+        let guests = names.iter().map(|name| self.knock(name)).collect::<Vec<_>>();
+        let ids = guests.iter().map(Guest::id).collect::<Vec<_>>();
+        self.act("Ann", |call, now| call.admit(&ids, now)).expect("Ann may admit");
+        for (guest, name) in guests.into_iter().zip(names) {
+            let call = self.enter(guest).expect("the guest gets in");
+            self.sit(name, call);
+        }
+    }
+
+    /// A guest reads his mailbox and accepts what is in it.
+    pub(super) fn enter(&mut self, guest: Guest) -> Result<Call, JoinError> {
+        let answer = self.mailboxes.get(&guest.answer_mailbox()).and_then(|b| b.first()).expect("an answer").clone();
+        match guest.open_answer(&answer)? {
+            HostAnswer::Admitted(admission) => guest.accept(admission, self.now),
+            HostAnswer::Denied => panic!("denied"),
+        }
+    }
+
+    pub(super) fn act<T>(&mut self, name: &str, command: impl FnOnce(&mut Call, Time) -> T) -> T {
+        let now = self.now;
+        let seat = self.seat(name);
+        let done = command(&mut seat.call, now);
+        seat.drain(now);
+        self.settle();
+        done
+    }
+
+    /// Delivers until nobody has anything to say: first come, first served, in the order of names.
+    pub(super) fn settle(&mut self) {
+        loop {
+            let sent = self.seats.values_mut().flat_map(|seat| std::mem::take(&mut seat.outbox)).collect::<Vec<_>>();
+            for message in &sent {
+                self.post(message);
+            }
+            if !self.read_logs() && sent.is_empty() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn post(&mut self, message: &Message) {
+        match message.lane {
+            Lane::Log { position } if position == self.log.len() as u64 => self.log.push(message.payload.clone()),
+            Lane::Log { .. } => {} // taken: the log tells
+            Lane::Mailbox(mailbox) => self.mailboxes.entry(mailbox).or_default().push(message.payload.clone()),
+        }
+    }
+
+    fn read_logs(&mut self) -> bool {
+        let now = self.now;
+        let mut any = false;
+        for seat in self.seats.values_mut() {
+            while seat.call.ended().is_none() {
+                let position = seat.call.log_position();
+                let Some(payload) = self.log.get(position as usize).cloned() else { break };
+                let message = Message { lane: Lane::Log { position }, payload };
+                seat.call.handle_message(&message, now).expect("the log is in order");
+                seat.drain(now);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Lets time pass, deadline by deadline.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        loop {
+            let next = self.seats.values().map(|seat| seat.wakes_at).min().unwrap_or(Time::NEVER);
+            self.now = next.clamp(self.now, until);
+            let now = self.now;
+            for seat in self.seats.values_mut().filter(|seat| seat.wakes_at <= now) {
+                seat.call.handle_timeout(now);
+                seat.drain(now);
+                assert!(seat.wakes_at > now, "a deadline that is met goes away");
+            }
+            self.settle();
+            if next > until {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn seal(&mut self, name: &str, payload: &[u8]) -> BytesMut {
+        self.seat(name).seal(payload)
+    }
+
+    pub(super) fn open(&mut self, name: &str, sealed: &[u8]) -> Result<(ParticipantId, Bytes), FrameError> {
+        self.seat(name).open(sealed)
+    }
+}

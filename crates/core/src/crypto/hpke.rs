@@ -1,0 +1,99 @@
+//! HPKE (RFC 9180): DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-128-GCM.
+
+use hpke::aead::AesGcm128;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::X25519HkdfSha256 as Kem;
+use hpke::{Deserializable, Kem as _, OpModeR, OpModeS, PskBundle, Serializable};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::random::{NoRandomness, Random};
+
+/// Bytes of a public key, and of an encapsulated one.
+pub(crate) const KEY_LEN: usize = 32;
+
+/// A message could not be sealed to, or opened with, a key. No detail: an authentication failure has none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("the message does not open with this key")]
+pub(crate) struct HpkeError;
+
+/// A private key; zeroized on drop.
+pub(crate) struct PrivateKey(Zeroizing<[u8; KEY_LEN]>);
+
+pub(crate) struct KeyPair {
+    pub(crate) private: PrivateKey,
+    pub(crate) public: [u8; KEY_LEN],
+}
+
+impl KeyPair {
+    pub(crate) fn generate(random: &Random) -> Result<Self, NoRandomness> {
+        Ok(Self::derive(&*random.secret::<KEY_LEN>()?))
+    }
+
+    /// RFC 9180 §7.1.3.
+    pub(crate) fn derive(ikm: &[u8]) -> Self {
+        let (private, public) = Kem::derive_keypair(ikm);
+        Self { private: PrivateKey(Zeroizing::new(private.to_bytes().into())), public: public.to_bytes().into() }
+    }
+}
+
+impl PrivateKey {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, HpkeError> {
+        Ok(Self(Zeroizing::new(bytes.try_into().map_err(|_| HpkeError)?)))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0[..]
+    }
+}
+
+/// What both ends know besides the key.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup<'a> {
+    pub(crate) info: &'a [u8],
+    /// Secret and its identifier; mode PSK (RFC 9180 §5.1.2) where there is one.
+    pub(crate) psk: Option<(&'a [u8], &'a [u8])>,
+}
+
+impl<'a> Setup<'a> {
+    pub(crate) const fn base(info: &'a [u8]) -> Self {
+        Self { info, psk: None }
+    }
+
+    fn bundle(&self) -> Result<Option<PskBundle<'a>>, HpkeError> {
+        // hpke panics over longer ones; RFC 9180 §7.2.1 bounds them.
+        if self.info.len() + self.psk.map_or(0, |(_, id)| id.len()) > 1 << 15 {
+            return Err(HpkeError);
+        }
+        self.psk.map(|(secret, id)| PskBundle::new(secret, id).map_err(|_| HpkeError)).transpose()
+    }
+}
+
+type Sender = hpke::aead::AeadCtxS<AesGcm128, HkdfSha256, Kem>;
+type Receiver = hpke::aead::AeadCtxR<AesGcm128, HkdfSha256, Kem>;
+
+/// Starts a context to a public key; returns the encapsulated key to send along.
+pub(crate) fn sender(
+    random: &Random,
+    public: &[u8],
+    setup: Setup<'_>,
+) -> Result<([u8; KEY_LEN], Sender), HpkeError> {
+    let mode = setup.bundle()?.map_or(OpModeS::Base, OpModeS::Psk);
+    let public = <Kem as hpke::Kem>::PublicKey::from_bytes(public).map_err(|_| HpkeError)?;
+    let mut generator = random.generator().map_err(|_| HpkeError)?;
+    let (encapsulated, context) = hpke::setup_sender_with_rng::<AesGcm128, HkdfSha256, Kem>(&mode, &public, setup.info, &mut generator)
+        .map_err(|_| HpkeError)?;
+    Ok((encapsulated.to_bytes().into(), context))
+}
+
+/// Starts the context that a sender began.
+pub(crate) fn receiver(
+    private: &PrivateKey,
+    encapsulated: &[u8],
+    setup: Setup<'_>,
+) -> Result<Receiver, HpkeError> {
+    let mode = setup.bundle()?.map_or(OpModeR::Base, OpModeR::Psk);
+    let private = <Kem as hpke::Kem>::PrivateKey::from_bytes(private.as_bytes()).map_err(|_| HpkeError)?;
+    let encapsulated = <Kem as hpke::Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| HpkeError)?;
+    hpke::setup_receiver(&mode, &private, &encapsulated, setup.info).map_err(|_| HpkeError)
+}

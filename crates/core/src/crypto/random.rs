@@ -1,0 +1,73 @@
+//! Where randomness comes from.
+
+use core::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The operating system gave no randomness.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("the operating system gave no randomness")]
+pub struct NoRandomness;
+
+/// The source of all randomness of a participant: keys, nonces, HPKE (R25).
+pub struct Random(Source);
+
+enum Source {
+    Os,
+    /// The engine asks through `&self` from wherever it likes, hence the lock; nobody else ever holds it.
+    Seeded(Mutex<ChaCha20Rng>),
+}
+
+impl Random {
+    /// Takes randomness from the operating system, anew for every key: the one for all uses but tests.
+    pub const fn os() -> Self {
+        Self(Source::Os)
+    }
+
+    pub(crate) fn seeded(seed: [u8; 32]) -> Self {
+        Self(Source::Seeded(Mutex::new(ChaCha20Rng::from_seed(seed))))
+    }
+
+    pub(crate) fn fill(&self, out: &mut [u8]) -> Result<(), NoRandomness> {
+        match &self.0 {
+            Source::Os => getrandom::fill(out).map_err(|_| NoRandomness),
+            Source::Seeded(rng) => {
+                rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(out);
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn bytes<const N: usize>(&self) -> Result<[u8; N], NoRandomness> {
+        let mut out = [0; N];
+        self.fill(&mut out)?;
+        Ok(out)
+    }
+
+    pub(crate) fn secret<const N: usize>(&self) -> Result<Zeroizing<[u8; N]>, NoRandomness> {
+        let mut out = Zeroizing::new([0; N]);
+        self.fill(&mut *out)?;
+        Ok(out)
+    }
+
+    /// A generator for one operation of a crate that wants one of its own.
+    pub(crate) fn generator(&self) -> Result<ChaCha20Rng, NoRandomness> {
+        let mut seed = self.bytes()?;
+        let generator = ChaCha20Rng::from_seed(seed);
+        seed.zeroize();
+        Ok(generator)
+    }
+}
+
+impl fmt::Debug for Random {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Source::Os => "Random(os)",
+            Source::Seeded(_) => "Random(seeded)",
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! What can break the promises of a call when it is used wrongly. Nothing here is needed by an ordinary app.
+
+use crate::call::Call;
+use crate::crypto::Random;
+use crate::keyring::ExportError;
+use crate::track::TrackKind;
+
+pub use crate::keyring::ExportedKey;
+
+/// Makes all randomness of a participant follow from a seed, so that a test or a simulation can be repeated byte for byte.
+///
+/// Whoever knows the seed knows every key. Two participants with one seed have the same keys.
+pub fn seeded_random(seed: [u8; 32]) -> Random {
+    Random::seeded(seed)
+}
+
+/// Exports the sealing key of one new track, for media code in another address space.
+///
+/// The key leaves the library's care: it is used by one sealer, once, and wiped there. It is good for the epoch under which
+/// the call seals now; after each [`Event::Switched`](crate::Event::Switched) another is needed. R15: the context is
+/// surrendered, so no [`Sealer`](crate::Sealer) and no other export ever gets the same key.
+///
+/// # Errors
+/// [`ExportError`] if nothing may be sealed now, or the epoch's tracks of this kind are used up.
+pub fn export_sealing_key(call: &Call, kind: TrackKind) -> Result<ExportedKey, ExportError> {
+    call.export_sealing(kind)
+}

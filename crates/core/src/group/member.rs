@@ -1,0 +1,365 @@
+//! The group as one member has it: own commits and proposals, and those of others.
+
+use openmls::extensions::{Extension, Extensions, UnknownExtension};
+use openmls::group::{GroupId, MlsGroup, StageCommitError};
+use openmls::prelude::{
+    BasicCredential, CredentialWithKey, KeyPackage, KeyPackageIn, LeafNodeIndex, Lifetime, PreSharedKeyProposal,
+    ProcessMessageError, ProcessedMessageContent, Proposal, ProtocolMessage, ProtocolVersion, QueuedProposal, Sender,
+    SenderRatchetConfiguration, StagedCommit,
+};
+use openmls::prelude::PURE_CIPHERTEXT_WIRE_FORMAT_POLICY;
+use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
+use tls_codec::DeserializeBytes as _;
+use zeroize::Zeroizing;
+
+use super::entry::{EntryFault, LogEntry};
+use super::provider::{CIPHERSUITE, Provider, SignatureKey};
+use super::summary::{AddedLeaf, CommitSummary, Leaf, basic, policy_of};
+use super::{
+    EngineError, PADDING, POSITION_EXTENSION, SENDER_RATCHET, capabilities, context_extensions,
+};
+use crate::crypto::Random;
+use crate::id::{CallId, Epoch};
+
+/// A key package whose signature and form were checked; nothing else can be added to a group.
+pub(crate) struct VerifiedKeyPackage {
+    pub(crate) leaf: AddedLeaf,
+    key_package: KeyPackage,
+}
+
+/// What an own commit is to do.
+#[derive(Default)]
+pub(crate) struct Plan<'a> {
+    pub(crate) adds: Vec<&'a VerifiedKeyPackage>,
+    pub(crate) removes: Vec<u32>,
+    pub(crate) policy: Option<Vec<u8>>,
+    /// The external PSK that adds must carry.
+    pub(crate) psk_id: &'a [u8],
+}
+
+/// An own commit that waits for the log.
+pub(crate) struct OwnCommit {
+    pub(crate) commit: Vec<u8>,
+    pub(crate) welcome: Option<Vec<u8>>,
+}
+
+/// What a log entry of somebody else turned out to be.
+pub(crate) enum Processed {
+    /// A member wants to leave; noted until a commit covers it or the epoch ends.
+    Leave { leaf: u32 },
+    /// A commit, not applied yet: to be handed to `accept` or `refuse`.
+    Commit { summary: CommitSummary, staged: Staged },
+}
+
+/// A commit of somebody else that was decrypted and verified; the one there is (R24).
+pub(crate) struct Staged(Box<StagedCommit>);
+
+/// One member's view of the MLS group.
+pub(crate) struct Group {
+    pub(super) provider: Provider,
+    pub(super) mls: MlsGroup,
+    pub(super) signer: SignatureKey,
+    /// R24: self-removals logged in this epoch, kept outside of the engine until the commit that covers them.
+    logged: Vec<(u32, QueuedProposal)>,
+    own_leave: Option<QueuedProposal>,
+}
+
+impl Group {
+    /// Founds a group of one.
+    pub(crate) fn create(
+        random: Random,
+        call: CallId,
+        credential: Vec<u8>,
+        policy: impl FnOnce(&[u8; 32]) -> Vec<u8>,
+    ) -> Result<Self, EngineError> {
+        let provider = Provider::new(random);
+        let signer = SignatureKey::generate(&provider.crypto.0).map_err(|_| EngineError("no randomness"))?;
+        let public = signer.public();
+        let extensions = Extensions::from_vec(context_extensions(policy(&public)).into())
+            .map_err(|_| EngineError("extensions"))?;
+        let mls = MlsGroup::builder()
+            .with_group_id(GroupId::from_slice(&call.0))
+            .ciphersuite(CIPHERSUITE)
+            .with_wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+            .padding_size(PADDING)
+            .max_past_epochs(0)
+            .number_of_resumption_psks(0)
+            .use_ratchet_tree_extension(true)
+            .sender_ratchet_configuration(SenderRatchetConfiguration::new(SENDER_RATCHET.0, SENDER_RATCHET.1))
+            .lifetime(Lifetime::init(0, u64::MAX))
+            .with_group_context_extensions(extensions)
+            .with_capabilities(capabilities())
+            .build(&provider, &signer, credential_with_key(credential, &public))
+            .map_err(|_| EngineError("founding the group"))?;
+        Ok(Self::new(provider, mls, signer))
+    }
+
+    pub(super) fn new(provider: Provider, mls: MlsGroup, signer: SignatureKey) -> Self {
+        Self { provider, mls, signer, logged: Vec::new(), own_leave: None }
+    }
+
+    pub(crate) fn random(&self) -> &Random {
+        &self.provider.crypto.0
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.mls.epoch().as_u64())
+    }
+
+    pub(crate) fn own_leaf(&self) -> u32 {
+        self.mls.own_leaf_index().u32()
+    }
+
+    pub(crate) fn own_signature_key(&self) -> [u8; 32] {
+        self.signer.public()
+    }
+
+    pub(crate) fn leaves(&self) -> Vec<Leaf> {
+        let leaf = |member: openmls::group::Member| Leaf {
+            index: member.index.u32(),
+            signature_key: member.signature_key,
+            credential: basic(&member.credential),
+        };
+        self.mls.members().map(leaf).collect()
+    }
+
+    /// Returns the policy in the group context, if the context is that of a call.
+    pub(crate) fn policy(&self) -> Option<Vec<u8>> {
+        policy_of(self.mls.extensions())
+    }
+
+    /// Exports a secret of this epoch (RFC 9420 §8.5).
+    pub(crate) fn export(&self, label: &str, len: usize) -> Result<Zeroizing<Vec<u8>>, EngineError> {
+        self.mls
+            .export_secret(&self.provider.crypto, label, &[], len)
+            .map(Zeroizing::new)
+            .map_err(|_| EngineError("exporting a secret"))
+    }
+
+    /// Makes the current invite's PSK known to the engine.
+    pub(crate) fn store_psk(&self, id: &[u8], secret: &[u8]) -> Result<(), EngineError> {
+        self.psk(id)?.store(&self.provider, secret).map_err(|_| EngineError("storing a psk"))
+    }
+
+    fn psk(&self, id: &[u8]) -> Result<PreSharedKeyId, EngineError> {
+        let psk = Psk::External(ExternalPsk::new(id.to_vec()));
+        PreSharedKeyId::new(CIPHERSUITE, &self.provider.crypto, psk).map_err(|_| EngineError("no randomness"))
+    }
+
+    /// Checks a guest's key package: signatures, version, ciphersuite.
+    pub(crate) fn verify_key_package(&self, bytes: &[u8]) -> Option<VerifiedKeyPackage> {
+        let key_package = KeyPackageIn::tls_deserialize_exact_bytes(bytes)
+            .ok()?
+            .validate(&self.provider.crypto, ProtocolVersion::Mls10)
+            .ok()?;
+        let leaf = AddedLeaf::of(&key_package);
+        (key_package.ciphersuite() == CIPHERSUITE).then_some(VerifiedKeyPackage { leaf, key_package })
+    }
+
+    /// Builds an own commit for a log position; it stays pending until `merge_own` or `drop_own`.
+    ///
+    /// It covers all self-removals logged in this epoch (R2), and carries no path unless it removes somebody, changes the
+    /// policy, or is empty.
+    pub(crate) fn stage_own(&mut self, plan: Plan<'_>, position: u64) -> Result<OwnCommit, EngineError> {
+        self.drop_own()?;
+        let staged = self.try_stage_own(plan, position);
+        if staged.is_err() {
+            self.drop_own()?;
+        }
+        staged
+    }
+
+    fn try_stage_own(&mut self, plan: Plan<'_>, position: u64) -> Result<OwnCommit, EngineError> {
+        let failed = |_| EngineError("building a commit");
+        let psk = match plan.adds.is_empty() {
+            true => None,
+            false => Some(Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(self.psk(plan.psk_id)?)))),
+        };
+        self.store_logged()?;
+        self.mls.set_aad(position.to_be_bytes().to_vec());
+        let mut builder = self
+            .mls
+            .commit_builder()
+            .consume_proposal_store(true)
+            .propose_adds(plan.adds.iter().map(|verified| verified.key_package.clone()))
+            .propose_removals(plan.removes.iter().map(|leaf| LeafNodeIndex::new(*leaf)))
+            .add_proposals(psk);
+        if let Some(policy) = plan.policy {
+            let extensions = Extensions::from_vec(context_extensions(policy).into())
+                .map_err(|_| EngineError("extensions"))?;
+            builder = builder.propose_group_context_extensions(extensions).map_err(failed)?;
+        }
+        let position = Extension::Unknown(POSITION_EXTENSION, UnknownExtension(position.to_be_bytes().to_vec()));
+        let messages = builder
+            .load_psks(&self.provider.storage)
+            .map_err(failed)?
+            .create_group_info_with_extensions([position])
+            .map_err(|_| EngineError("extensions"))?
+            .build(&self.provider.crypto, &self.provider.crypto, &self.signer, |_| true)
+            .map_err(failed)?
+            .stage_commit(&self.provider)
+            .map_err(|_| EngineError("staging a commit"))?;
+        let written = |_| EngineError("writing a message");
+        let welcome = messages.to_welcome_msg().map(|welcome| welcome.to_bytes()).transpose().map_err(written)?;
+        Ok(OwnCommit { commit: messages.into_commit().to_bytes().map_err(written)?, welcome })
+    }
+
+    /// Forgets an own commit or leave that did not make it into the log. Leaves nothing behind, but for the generation of
+    /// the own sending ratchet, which is used up for good (R5).
+    pub(crate) fn drop_own(&mut self) -> Result<(), EngineError> {
+        self.own_leave = None;
+        self.mls.set_aad(Vec::new());
+        let storage = &self.provider.storage;
+        self.mls.clear_pending_commit(storage).map_err(|_| EngineError("storage"))?;
+        if self.mls.has_pending_proposals() {
+            self.mls.clear_pending_proposals(storage).map_err(|_| EngineError("storage"))?;
+        }
+        Ok(())
+    }
+
+    /// Says what the pending own commit would do, to be judged like everybody else's.
+    pub(crate) fn own_summary(&self) -> Option<CommitSummary> {
+        let own = self.mls.own_leaf_index();
+        let current = self.mls.member_at(own);
+        Some(CommitSummary::of(own.u32(), current.as_ref(), self.mls.pending_commit()?))
+    }
+
+    /// Applies the own commit, once it is known to stand in the log (R6).
+    pub(crate) fn merge_own(&mut self) -> Result<(), EngineError> {
+        self.mls.merge_pending_commit(&self.provider).map_err(|_| EngineError("merging an own commit"))?;
+        self.forget_epoch();
+        Ok(())
+    }
+
+    /// Makes the proposal to remove oneself; it counts once `own_leave_is_logged`.
+    pub(crate) fn propose_leave(&mut self, position: u64) -> Result<Vec<u8>, EngineError> {
+        self.drop_own()?;
+        self.mls.set_aad(position.to_be_bytes().to_vec());
+        let message =
+            self.mls.leave_group(&self.provider, &self.signer).map_err(|_| EngineError("proposing to leave"))?;
+        let own = self.mls.pending_proposals().next().cloned();
+        self.drop_own()?;
+        self.own_leave = own;
+        message.to_bytes().map_err(|_| EngineError("writing a message"))
+    }
+
+    /// Notes that the own leave stands in the log. `false` if there is none.
+    pub(crate) fn own_leave_is_logged(&mut self) -> bool {
+        let own = self.own_leave.take();
+        let there = own.is_some();
+        self.logged.extend(own.map(|proposal| (self.own_leaf(), proposal)));
+        there
+    }
+
+    /// Returns the leaves whose self-removals were logged in this epoch.
+    pub(crate) fn logged_leaves(&self) -> Vec<u32> {
+        self.logged.iter().map(|(leaf, _)| *leaf).collect()
+    }
+
+    fn store_logged(&mut self) -> Result<(), EngineError> {
+        for (_, proposal) in &self.logged {
+            self.mls
+                .store_pending_proposal(&self.provider.storage, proposal.clone())
+                .map_err(|_| EngineError("storage"))?;
+        }
+        Ok(())
+    }
+
+    /// Takes in a log entry of somebody else, inside a transaction: a fault leaves everything as it was (R5).
+    ///
+    /// A commit must then be accepted or refused before anything else is done with the group.
+    pub(crate) fn process(&mut self, entry: LogEntry) -> Result<Processed, EntryFault> {
+        self.provider.storage.begin();
+        let processed = self.try_process(entry);
+        match &processed {
+            Ok(Processed::Commit { .. }) => {}
+            Ok(Processed::Leave { .. }) => self.provider.storage.commit(),
+            Err(_) => self.undo(),
+        }
+        processed
+    }
+
+    fn try_process(&mut self, entry: LogEntry) -> Result<Processed, EntryFault> {
+        if entry.is_commit {
+            self.store_logged().map_err(|_| EntryFault::Unappliable)?;
+        }
+        let message = ProtocolMessage::PrivateMessage(entry.message);
+        let processed = self.mls.process_message(&self.provider, message).map_err(fault)?;
+        let Sender::Member(sender) = *processed.sender() else { return Err(EntryFault::Invalid) };
+        match processed.into_content() {
+            ProcessedMessageContent::StagedCommitMessage(staged) => {
+                let current = self.mls.member_at(sender);
+                let summary = CommitSummary::of(sender.u32(), current.as_ref(), &staged);
+                Ok(Processed::Commit { summary, staged: Staged(staged) })
+            }
+            ProcessedMessageContent::ProposalMessage(proposal) => {
+                let leaf = sender.u32();
+                // R1: a member's only proposal is to remove himself; and once is enough.
+                let is_leave = matches!(proposal.proposal(), Proposal::Remove(r) if r.removed() == sender);
+                if !is_leave || self.logged.iter().any(|(logged, _)| *logged == leaf) {
+                    return Err(EntryFault::Invalid);
+                }
+                self.logged.push((leaf, *proposal));
+                Ok(Processed::Leave { leaf })
+            }
+            ProcessedMessageContent::OwnPrivateMessage | ProcessedMessageContent::OwnPendingCommit => {
+                Err(EntryFault::NotOurs)
+            }
+            _ => Err(EntryFault::Invalid),
+        }
+    }
+
+    /// Applies a commit that was judged allowed. Says whether this member is still in the group.
+    pub(crate) fn accept(&mut self, staged: Staged) -> Result<bool, EngineError> {
+        let stays = !staged.0.self_removed();
+        self.provider.storage.commit();
+        self.mls
+            .merge_staged_commit(&self.provider, *staged.0)
+            .map_err(|_| EngineError("merging a commit"))?;
+        self.forget_epoch();
+        Ok(stays)
+    }
+
+    /// Drops a commit that was judged not allowed: the secret tree and the proposal store are as before (R5).
+    pub(crate) fn refuse(&mut self, staged: Staged) {
+        drop(staged);
+        self.undo();
+    }
+
+    fn undo(&mut self) {
+        // The engine changes nothing before it has authenticated a message; only then does the state have to be read back.
+        // Its own sending ratchet is written out whenever it moves, so it cannot go back here.
+        if self.provider.storage.roll_back()
+            && let Ok(Some(before)) = MlsGroup::load(&self.provider.storage, self.mls.group_id())
+        {
+            self.mls = before;
+        }
+    }
+
+    fn forget_epoch(&mut self) {
+        self.logged.clear();
+        self.own_leave = None;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        self.provider.storage.digest()
+    }
+}
+
+pub(super) fn credential_with_key(credential: Vec<u8>, public: &[u8; 32]) -> CredentialWithKey {
+    CredentialWithKey {
+        credential: BasicCredential::new(credential).into(),
+        signature_key: public.as_slice().into(),
+    }
+}
+
+/// Sorts the engine's refusals: those that hang on this member's private keys (R7), and those that everybody shares.
+fn fault<E>(error: ProcessMessageError<E>) -> EntryFault {
+    match error {
+        ProcessMessageError::InvalidCommit(
+            StageCommitError::UpdatePathError(_) | StageCommitError::ConfirmationTagMismatch,
+        ) => EntryFault::Unappliable,
+        _ => EntryFault::Invalid,
+    }
+}

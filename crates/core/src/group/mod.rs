@@ -1,0 +1,74 @@
+//! The MLS group behind a call. The only module that names openmls; all it gives out and takes in is plain data.
+//!
+//! It knows how to make, decode, stage, merge and undo; it does not know what is *allowed*: that is `call::judge`.
+
+mod entry;
+mod join;
+mod member;
+mod provider;
+mod storage;
+mod summary;
+
+pub use entry::EntryFault;
+pub(crate) use entry::LogEntry;
+pub use join::JoinFault;
+pub(crate) use join::{Expected, Joined, Joiner};
+pub(crate) use member::{Group, OwnCommit, Plan, Processed, VerifiedKeyPackage};
+pub(crate) use summary::{CommitSummary, Leaf};
+
+use openmls::extensions::{Extension, ExtensionType, RequiredCapabilitiesExtension, UnknownExtension};
+use openmls::prelude::{
+    Capabilities, CredentialType, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY,
+    ProtocolVersion, SenderRatchetConfiguration,
+};
+use thiserror::Error;
+
+/// The group-context extension that carries the call's policy (private range of RFC 9420 §17.3).
+const POLICY_EXTENSION: u16 = 0xF001;
+/// The GroupInfo extension that names the log position of the commit that adds a guest (R6).
+const POSITION_EXTENSION: u16 = 0xF002;
+/// Handshake messages are padded to a multiple of this, so that their sizes say little.
+const PADDING: usize = 128;
+/// Handshake messages of one sender that may come out of order, and that may be missing, in one epoch.
+const SENDER_RATCHET: (u32, u32) = (5, 1000);
+
+/// The MLS engine failed at something that it should be able to do. Says where; nothing of the engine's own words, which
+/// might quote what they should not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("the mls engine failed: {0}")]
+pub struct EngineError(pub(crate) &'static str);
+
+/// What every leaf of a call can do, exactly: R2 refuses others.
+fn capabilities() -> Capabilities {
+    Capabilities::new(
+        Some(&[ProtocolVersion::Mls10]),
+        Some(&[provider::CIPHERSUITE]),
+        Some(&[ExtensionType::Unknown(POLICY_EXTENSION)]),
+        Some(&[]),
+        Some(&[CredentialType::Basic]),
+    )
+}
+
+/// The group context's extensions: the policy, and that every leaf must know of it.
+fn context_extensions(policy: Vec<u8>) -> [Extension; 2] {
+    let required = RequiredCapabilitiesExtension::new(
+        &[ExtensionType::Unknown(POLICY_EXTENSION)],
+        &[],
+        &[CredentialType::Basic],
+    );
+    [
+        Extension::RequiredCapabilities(required),
+        Extension::Unknown(POLICY_EXTENSION, UnknownExtension(policy)),
+    ]
+}
+
+fn join_config() -> MlsGroupJoinConfig {
+    MlsGroupJoinConfig::builder()
+        .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+        .padding_size(PADDING)
+        .max_past_epochs(0) // with more, every merge and message gets slower as the group grows
+        .number_of_resumption_psks(0)
+        .use_ratchet_tree_extension(true)
+        .sender_ratchet_configuration(SenderRatchetConfiguration::new(SENDER_RATCHET.0, SENDER_RATCHET.1))
+        .build()
+}

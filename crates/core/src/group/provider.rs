@@ -1,0 +1,291 @@
+//! What openmls asks of its surroundings: cryptography, randomness, storage.
+//!
+//! A thin provider of our own for the one ciphersuite in use. Beside needing far fewer crates than the published one it lets
+//! tests seed all randomness, HPKE included (R25), and shares ring with the frame path.
+
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use openmls_traits::OpenMlsProvider;
+use openmls_traits::crypto::OpenMlsCrypto;
+use openmls_traits::random::OpenMlsRand;
+use openmls_traits::signatures::{Signer, SignerError};
+use openmls_traits::types::{
+    AeadType, Ciphersuite, CryptoError, ExporterSecret, HashType, HpkeCiphertext, HpkeConfig, HpkeKeyPair,
+    KemOutput, SignatureScheme,
+};
+use ring::aead;
+use sha2::{Digest, Sha256};
+use tls_codec::SecretVLBytes;
+
+use super::storage::Storage;
+use crate::crypto::hpke::{self, KeyPair, PrivateKey, Setup};
+use crate::crypto::{NoRandomness, Random};
+
+/// The one MLS ciphersuite (RFC 9420 §17.1, 0x0001). eprint 2025/229: Ed25519 rather than ECDSA.
+pub(super) const CIPHERSUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
+
+pub(super) struct Provider {
+    pub(super) crypto: Crypto,
+    pub(super) storage: Storage,
+}
+
+pub(super) struct Crypto(pub(super) Random);
+
+impl Provider {
+    pub(super) fn new(random: Random) -> Self {
+        Self { crypto: Crypto(random), storage: Storage::default() }
+    }
+}
+
+impl OpenMlsProvider for Provider {
+    type CryptoProvider = Crypto;
+    type RandProvider = Crypto;
+    type StorageProvider = Storage;
+
+    fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    fn crypto(&self) -> &Crypto {
+        &self.crypto
+    }
+
+    fn rand(&self) -> &Crypto {
+        &self.crypto
+    }
+}
+
+/// A participant's signature key: fresh for each call, zeroized on drop (by ed25519-dalek).
+pub(super) struct SignatureKey(SigningKey);
+
+impl SignatureKey {
+    pub(super) fn generate(random: &Random) -> Result<Self, NoRandomness> {
+        Ok(Self(SigningKey::from_bytes(&*random.secret()?)))
+    }
+
+    pub(super) fn public(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+}
+
+impl Signer for SignatureKey {
+    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
+        Ok(self.0.sign(payload).to_bytes().to_vec())
+    }
+
+    fn signature_scheme(&self) -> SignatureScheme {
+        SignatureScheme::ED25519
+    }
+}
+
+impl OpenMlsRand for Crypto {
+    type Error = NoRandomness;
+
+    fn random_array<const N: usize>(&self) -> Result<[u8; N], NoRandomness> {
+        self.0.bytes()
+    }
+
+    fn random_vec(&self, len: usize) -> Result<Vec<u8>, NoRandomness> {
+        let mut out = vec![0; len];
+        self.0.fill(&mut out)?;
+        Ok(out)
+    }
+}
+
+fn sha256_only(hash: HashType) -> Result<(), CryptoError> {
+    if hash == HashType::Sha2_256 { Ok(()) } else { Err(CryptoError::UnsupportedHashAlgorithm) }
+}
+
+fn ed25519_only(scheme: SignatureScheme) -> Result<(), CryptoError> {
+    if scheme == SignatureScheme::ED25519 { Ok(()) } else { Err(CryptoError::UnsupportedSignatureScheme) }
+}
+
+fn own_hpke_only(config: &HpkeConfig) -> Result<(), CryptoError> {
+    let own = CIPHERSUITE.hpke_config();
+    if (config.0, config.1, config.2) == (own.0, own.1, own.2) { Ok(()) } else { Err(CryptoError::UnsupportedCiphersuite) }
+}
+
+fn gcm(alg: AeadType, key: &[u8]) -> Result<aead::LessSafeKey, CryptoError> {
+    if alg != AeadType::Aes128Gcm {
+        return Err(CryptoError::UnsupportedAeadAlgorithm);
+    }
+    let key = aead::UnboundKey::new(&aead::AES_128_GCM, key).map_err(|_| CryptoError::InvalidLength)?;
+    Ok(aead::LessSafeKey::new(key))
+}
+
+fn gcm_nonce(nonce: &[u8]) -> Result<aead::Nonce, CryptoError> {
+    aead::Nonce::try_assume_unique_for_key(nonce).map_err(|_| CryptoError::InvalidLength)
+}
+
+impl OpenMlsCrypto for Crypto {
+    fn supports(&self, ciphersuite: Ciphersuite) -> Result<(), CryptoError> {
+        if ciphersuite == CIPHERSUITE { Ok(()) } else { Err(CryptoError::UnsupportedCiphersuite) }
+    }
+
+    fn supported_ciphersuites(&self) -> Vec<Ciphersuite> {
+        vec![CIPHERSUITE]
+    }
+
+    fn hkdf_extract(&self, hash: HashType, salt: &[u8], ikm: &[u8]) -> Result<SecretVLBytes, CryptoError> {
+        sha256_only(hash)?;
+        Ok(Hkdf::<Sha256>::extract(Some(salt), ikm).0.as_slice().into())
+    }
+
+    fn hmac(&self, hash: HashType, key: &[u8], message: &[u8]) -> Result<SecretVLBytes, CryptoError> {
+        sha256_only(hash)?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| CryptoError::InvalidLength)?;
+        mac.update(message);
+        Ok(mac.finalize().into_bytes().as_slice().into())
+    }
+
+    fn hkdf_expand(
+        &self,
+        hash: HashType,
+        prk: &[u8],
+        info: &[u8],
+        okm_len: usize,
+    ) -> Result<SecretVLBytes, CryptoError> {
+        sha256_only(hash)?;
+        let mut okm = vec![0; okm_len];
+        Hkdf::<Sha256>::from_prk(prk)
+            .map_err(|_| CryptoError::HkdfOutputLengthInvalid)?
+            .expand(info, &mut okm)
+            .map_err(|_| CryptoError::HkdfOutputLengthInvalid)?;
+        Ok(okm.into())
+    }
+
+    fn hash(&self, hash: HashType, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        sha256_only(hash)?;
+        Ok(Sha256::digest(data).to_vec())
+    }
+
+    fn aead_encrypt(
+        &self,
+        alg: AeadType,
+        key: &[u8],
+        data: &[u8],
+        nonce: &[u8],
+        aad: &[u8],
+    ) -> Result<Vec<u8>, CryptoError> {
+        let mut sealed = data.to_vec();
+        gcm(alg, key)?
+            .seal_in_place_append_tag(gcm_nonce(nonce)?, aead::Aad::from(aad), &mut sealed)
+            .map_err(|_| CryptoError::CryptoLibraryError)?;
+        Ok(sealed)
+    }
+
+    fn aead_decrypt(
+        &self,
+        alg: AeadType,
+        key: &[u8],
+        sealed: &[u8],
+        nonce: &[u8],
+        aad: &[u8],
+    ) -> Result<Vec<u8>, CryptoError> {
+        let mut data = sealed.to_vec();
+        let len = gcm(alg, key)?
+            .open_in_place(gcm_nonce(nonce)?, aead::Aad::from(aad), &mut data)
+            .map_err(|_| CryptoError::AeadDecryptionError)?
+            .len();
+        data.truncate(len);
+        Ok(data)
+    }
+
+    fn signature_key_gen(&self, alg: SignatureScheme) -> Result<(Vec<u8>, Vec<u8>), CryptoError> {
+        ed25519_only(alg)?;
+        let key = SignatureKey::generate(&self.0).map_err(|_| CryptoError::InsufficientRandomness)?;
+        Ok((key.0.to_bytes().to_vec(), key.public().to_vec()))
+    }
+
+    fn verify_signature(
+        &self,
+        alg: SignatureScheme,
+        data: &[u8],
+        public: &[u8],
+        signature: &[u8],
+    ) -> Result<(), CryptoError> {
+        ed25519_only(alg)?;
+        let key = VerifyingKey::try_from(public).map_err(|_| CryptoError::InvalidPublicKey)?;
+        let signature =
+            ed25519_dalek::Signature::from_slice(signature).map_err(|_| CryptoError::InvalidSignature)?;
+        key.verify_strict(data, &signature).map_err(|_| CryptoError::InvalidSignature)
+    }
+
+    fn sign(&self, alg: SignatureScheme, data: &[u8], key: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        ed25519_only(alg)?;
+        let key = SigningKey::try_from(key).map_err(|_| CryptoError::InvalidLength)?;
+        Ok(key.sign(data).to_bytes().to_vec())
+    }
+
+    fn hpke_seal(
+        &self,
+        config: HpkeConfig,
+        public: &[u8],
+        info: &[u8],
+        aad: &[u8],
+        plaintext: &[u8],
+    ) -> Result<HpkeCiphertext, CryptoError> {
+        own_hpke_only(&config)?;
+        let (encapsulated, mut context) = hpke::sender(&self.0, public, Setup::base(info))
+            .map_err(|_| CryptoError::SenderSetupError)?;
+        let ciphertext = context.seal(plaintext, aad).map_err(|_| CryptoError::HpkeEncryptionError)?;
+        Ok(HpkeCiphertext { kem_output: encapsulated.to_vec().into(), ciphertext: ciphertext.into() })
+    }
+
+    fn hpke_open(
+        &self,
+        config: HpkeConfig,
+        input: &HpkeCiphertext,
+        private: &[u8],
+        info: &[u8],
+        aad: &[u8],
+    ) -> Result<Vec<u8>, CryptoError> {
+        own_hpke_only(&config)?;
+        let private = PrivateKey::from_bytes(private).map_err(|_| CryptoError::InvalidLength)?;
+        hpke::receiver(&private, input.kem_output.as_slice(), Setup::base(info))
+            .map_err(|_| CryptoError::ReceiverSetupError)?
+            .open(input.ciphertext.as_slice(), aad)
+            .map_err(|_| CryptoError::HpkeDecryptionError)
+    }
+
+    fn hpke_setup_sender_and_export(
+        &self,
+        config: HpkeConfig,
+        public: &[u8],
+        info: &[u8],
+        context: &[u8],
+        len: usize,
+    ) -> Result<(KemOutput, ExporterSecret), CryptoError> {
+        own_hpke_only(&config)?;
+        let (encapsulated, sender) =
+            hpke::sender(&self.0, public, Setup::base(info)).map_err(|_| CryptoError::SenderSetupError)?;
+        let mut secret = vec![0; len];
+        sender.export(context, &mut secret).map_err(|_| CryptoError::ExporterError)?;
+        Ok((encapsulated.to_vec(), secret.into()))
+    }
+
+    fn hpke_setup_receiver_and_export(
+        &self,
+        config: HpkeConfig,
+        encapsulated: &[u8],
+        private: &[u8],
+        info: &[u8],
+        context: &[u8],
+        len: usize,
+    ) -> Result<ExporterSecret, CryptoError> {
+        own_hpke_only(&config)?;
+        let private = PrivateKey::from_bytes(private).map_err(|_| CryptoError::InvalidLength)?;
+        let receiver = hpke::receiver(&private, encapsulated, Setup::base(info))
+            .map_err(|_| CryptoError::ReceiverSetupError)?;
+        let mut secret = vec![0; len];
+        receiver.export(context, &mut secret).map_err(|_| CryptoError::ExporterError)?;
+        Ok(secret.into())
+    }
+
+    fn derive_hpke_keypair(&self, config: HpkeConfig, ikm: &[u8]) -> Result<HpkeKeyPair, CryptoError> {
+        own_hpke_only(&config)?;
+        let pair = KeyPair::derive(ikm);
+        Ok(HpkeKeyPair { private: pair.private.as_bytes().to_vec().into(), public: pair.public.to_vec() })
+    }
+}

@@ -1,0 +1,118 @@
+//! 16-bit sequence numbers made into ones that never wrap.
+
+/// How far behind the newest packet another may be and still count as late, not as a new start.
+/// RFC 3550 appendix A.1 says 100 (`MAX_MISORDER`); retransmissions come later than that, so its `MAX_DROPOUT`
+/// is taken in this direction.
+const MAX_BEHIND: u16 = 3_000;
+
+/// How near to each other two packets in a row must be for a jump to be believed. RFC 3550 appendix A.1 asks for
+/// direct neighbours; its `MAX_MISORDER` is taken here, so that reordering at the jump loses nothing.
+const NEIGHBOURS: u16 = 100;
+
+/// Room below the first packet, for those that it overtook.
+const FIRST_CYCLE: u64 = 1 << 16;
+
+/// Extends sequence numbers by their distance from the newest.
+#[derive(Debug)]
+pub(super) struct Sequences {
+    newest: Option<u64>,
+    /// How far ahead of the newest packet another may be and still count as the same run of numbers.
+    max_ahead: u16,
+}
+
+impl Sequences {
+    pub(super) fn new(max_packets: usize) -> Self {
+        Self { newest: None, max_ahead: u16::try_from(max_packets).unwrap_or(u16::MAX / 4) }
+    }
+
+    /// Tells where the stream begins; returns the extended number.
+    pub(super) fn begin(&mut self, first: u16) -> u64 {
+        let first = FIRST_CYCLE + u64::from(first);
+        self.newest = Some(first - 1);
+        first
+    }
+
+    pub(super) fn begun(&self) -> bool {
+        self.newest.is_some()
+    }
+
+    /// Returns the extended number of a packet, or nothing if it is far from the newest.
+    pub(super) fn locate(&self, sequence: u16) -> Option<u64> {
+        let newest = self.newest?;
+        let ahead = sequence.wrapping_sub(newest as u16);
+        let behind = ahead.wrapping_neg();
+        if ahead <= self.max_ahead {
+            Some(newest + u64::from(ahead))
+        } else if behind <= MAX_BEHIND {
+            newest.checked_sub(u64::from(behind))
+        } else {
+            None
+        }
+    }
+
+    /// Returns the extended number of a packet at which the stream starts anew: beyond all others.
+    pub(super) fn restart_at(&self, sequence: u16) -> u64 {
+        let newest = self.newest.unwrap_or(FIRST_CYCLE);
+        newest + 1 + u64::from(sequence.wrapping_sub((newest + 1) as u16))
+    }
+
+    /// Notes a packet that was taken.
+    pub(super) fn saw(&mut self, extended: u64) {
+        self.newest = self.newest.max(Some(extended));
+    }
+}
+
+/// Returns how far `b` is from `a`, if they are near enough to vouch for each other.
+pub(super) fn neighbours(a: u16, b: u16) -> Option<i16> {
+    let distance = b.wrapping_sub(a) as i16;
+    (distance.unsigned_abs() <= NEIGHBOURS).then_some(distance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(sequence: u16) -> Sequences {
+        let mut sequences = Sequences::new(1_024);
+        sequences.begin(sequence.wrapping_add(1));
+        sequences
+    }
+
+    #[test]
+    fn numbers_go_on_beyond_the_wrap() {
+        let mut sequences = after(65_534);
+        assert_eq!(sequences.locate(65_535), Some(0x1_FFFF));
+        assert_eq!(sequences.locate(1), Some(0x2_0001));
+        sequences.saw(0x2_0001);
+        assert_eq!(sequences.locate(65_533), Some(0x1_FFFD));
+        assert_eq!(sequences.locate(1_025), Some(0x2_0401));
+    }
+
+    #[test]
+    fn a_number_is_ahead_behind_or_far() {
+        let sequences = after(10_000);
+        assert_eq!(sequences.locate(10_000), Some(0x1_0000 + 10_000));
+        assert_eq!(sequences.locate(11_024), Some(0x1_0000 + 11_024));
+        assert_eq!(sequences.locate(11_025), None);
+        assert_eq!(sequences.locate(7_000), Some(0x1_0000 + 7_000));
+        assert_eq!(sequences.locate(6_999), None);
+    }
+
+    #[test]
+    fn a_restart_lies_beyond_all_others_wherever_it_jumps() {
+        let sequences = after(10_000);
+        for sequence in [0, 9_999, 10_000, 10_001, 40_000, 65_535] {
+            let extended = sequences.restart_at(sequence);
+            assert!(extended > 0x1_0000 + 10_000);
+            assert_eq!(extended as u16, sequence);
+        }
+    }
+
+    #[test]
+    fn neighbours_are_near_on_either_side_and_across_the_wrap() {
+        assert_eq!(neighbours(10, 11), Some(1));
+        assert_eq!(neighbours(2, 65_535), Some(-3));
+        assert_eq!(neighbours(0, 101), None);
+        assert_eq!(neighbours(0, 32_768), None);
+    }
+}

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Makes the clips of this directory anew; needs ffmpeg and espeak-ng. See README.md.
+set -eu
+cd "$(dirname "$0")"
+
+speech='Good morning, and welcome to the call. This voice is made by a machine, so that a test has real speech to carry. Every packet is sealed before it leaves.'
+
+wav=$(mktemp)
+trap 'rm -f "$wav"' EXIT
+espeak-ng -v en-gb -s 155 -a 60 -w "$wav" "$speech"
+
+# Every encoder runs in one thread and with the bitexact flags: the same versions give the same bytes.
+quiet='-hide_banner -loglevel error -nostdin -y'
+plain='-map_metadata -1 -fflags +bitexact -threads 1'
+exact_v='-flags:v +bitexact'
+exact_a='-flags:a +bitexact'
+
+# 10 s of speech: 48 kHz, mono, packets of 20 ms, constant bitrate.
+ffmpeg $quiet -i "$wav" -af aresample=48000,apad -t 10 -ac 1 $plain $exact_a \
+    -c:a libopus -application voip -frame_duration 20 -vbr off -b:a 32k -f ogg speech.opus.ogg
+
+# 10 s of a moving test picture, a key frame every 1.5 s; no frame waits for a later one, as in a call.
+ffmpeg $quiet -f lavfi -i testsrc2=size=320x180:rate=30 -t 10 -pix_fmt yuv420p $plain $exact_v \
+    -c:v libvpx -deadline realtime -cpu-used 2 -lag-in-frames 0 -auto-alt-ref 0 -error-resilient 1 \
+    -b:v 300k -minrate 300k -maxrate 300k -bufsize 300k -g 45 -f ivf video.vp8.ivf
+
+# 2 s each of the other two codecs, a key frame every second.
+ffmpeg $quiet -f lavfi -i testsrc2=size=160x90:rate=15 -t 2 -pix_fmt yuv420p $plain $exact_v \
+    -c:v libvpx-vp9 -deadline realtime -cpu-used 6 -lag-in-frames 0 -b:v 80k -g 15 -f ivf video.vp9.ivf
+ffmpeg $quiet -f lavfi -i testsrc2=size=160x90:rate=15 -t 2 -pix_fmt yuv420p $plain $exact_v \
+    -c:v libaom-av1 -usage realtime -cpu-used 8 -lag-in-frames 0 -b:v 80k -g 15 -f ivf video.av1.ivf

@@ -1,0 +1,21 @@
+/// Ten seconds of a moving test picture: VP8 in IVF, 320x180, 30 frames a second, a key frame every 1.5 s.
+///
+/// How the fixtures were made is in `media/README.md`.
+pub fn fixture_video() -> &'static [u8] {
+    include_bytes!("../../media/video.vp8.ivf")
+}
+
+/// Two seconds of a moving test picture: VP9 in IVF, 160x90, 15 frames a second, a key frame every second.
+pub fn fixture_video_vp9() -> &'static [u8] {
+    include_bytes!("../../media/video.vp9.ivf")
+}
+
+/// Two seconds of a moving test picture: AV1 in IVF, 160x90, 15 frames a second, a key frame every second.
+pub fn fixture_video_av1() -> &'static [u8] {
+    include_bytes!("../../media/video.av1.ivf")
+}
+
+/// Ten seconds of synthesised speech: Opus in Ogg, mono, packets of 20 ms, constant 32 kbit/s.
+pub fn fixture_audio() -> &'static [u8] {
+    include_bytes!("../../media/speech.opus.ogg")
+}
