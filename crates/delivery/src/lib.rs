@@ -44,7 +44,6 @@
 
 mod contract;
 mod error;
-mod id;
 mod limits;
 mod memory;
 mod subscription;
@@ -54,7 +53,7 @@ pub mod conformance;
 
 pub use contract::{Appended, DeliveryService, LogStream, MailboxStream, Talk, TalkStream};
 pub use error::{Bound, DeliveryError};
-pub use id::{CallId, MailboxId};
 pub use limits::Limits;
 pub use memory::{InProcess, Lane, Outcome, Record};
+pub use subrosa::{CallId, MailboxId};
 pub use subscription::Subscription;

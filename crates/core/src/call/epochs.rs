@@ -78,7 +78,8 @@ impl Epochs {
             // Evicted by a later epoch with the same low bits: nothing to seal under.
             self.lives.entry(epoch).and_modify(|life| life.switch_at = Time::NEVER);
         } else {
-            let newcomers = self.lives.iter().any(|(e, life)| Some(*e) > self.sealing && *e <= epoch && life.newcomers);
+            let newcomers =
+                self.lives.iter().any(|(e, life)| Some(*e) > self.sealing && *e <= epoch && life.newcomers);
             self.sealing = Some(epoch);
             event(Event::Switched(epoch));
             if newcomers {
@@ -90,7 +91,11 @@ impl Epochs {
     /// The newest epoch above the sealing one whose roster was taken and which `fits`.
     fn next_to_seal(&self, fits: impl Fn(&Life) -> bool) -> Option<Epoch> {
         let above = |epoch: &Epoch| Some(*epoch) > self.sealing;
-        self.lives.iter().rev().find(|(e, life)| above(e) && life.keys.is_none() && fits(life)).map(|(e, _)| *e)
+        self.lives
+            .iter()
+            .rev()
+            .find(|(e, life)| above(e) && life.keys.is_none() && fits(life))
+            .map(|(e, _)| *e)
     }
 
     /// Returns when `tick` has something to do.

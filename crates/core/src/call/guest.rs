@@ -107,7 +107,8 @@ impl Guest {
         let invite = &self.invite;
         let is_host = |policy: &[u8], key: &[u8]| {
             // The policy's invite must be the link's too: it is what the next guest will be admitted by.
-            Policy::decode(policy).is_some_and(|policy| policy.is_host(key) && policy.invite(invite.call()) == *invite)
+            Policy::decode(policy)
+                .is_some_and(|policy| policy.is_host(key) && policy.invite(invite.call()) == *invite)
         };
         let joined = self.joiner.join(&admission.welcome, &expected, is_host)?;
         let departed = admission.departed.into_iter().map(Vec::from).collect();

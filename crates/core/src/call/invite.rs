@@ -115,7 +115,10 @@ impl Invite {
 
 impl fmt::Debug for Invite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Invite").field("call", &self.call).field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Invite")
+            .field("call", &self.call)
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }
 
@@ -124,12 +127,7 @@ mod tests {
     use super::*;
 
     fn invite() -> Invite {
-        Invite {
-            call: CallId([3; 16]),
-            number: 9,
-            secret: Zeroizing::new([7; 32]),
-            lobby_key: [5; 32],
-        }
+        Invite { call: CallId([3; 16]), number: 9, secret: Zeroizing::new([7; 32]), lobby_key: [5; 32] }
     }
 
     #[test]
@@ -160,6 +158,9 @@ mod tests {
 
     #[test]
     fn an_invite_keeps_its_secret_out_of_logs() {
-        assert_eq!(format!("{:?}", invite()), format!("Invite {{ call: {:?}, number: 9, .. }}", CallId([3; 16])));
+        assert_eq!(
+            format!("{:?}", invite()),
+            format!("Invite {{ call: {:?}, number: 9, .. }}", CallId([3; 16]))
+        );
     }
 }

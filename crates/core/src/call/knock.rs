@@ -63,13 +63,18 @@ fn info(invite: &Invite) -> Vec<u8> {
 }
 
 /// Seals a key package to the hosts; returns the knock and the key of its answer.
-pub(super) fn seal(invite: &Invite, key_package: &[u8], random: &Random) -> Result<(Vec<u8>, AnswerKey), NotAuthentic> {
+pub(super) fn seal(
+    invite: &Invite,
+    key_package: &[u8],
+    random: &Random,
+) -> Result<(Vec<u8>, AnswerKey), NotAuthentic> {
     let len = u16::try_from(key_package.len()).map_err(|_| NotAuthentic)?;
     let mut plain = [&len.to_be_bytes()[..], key_package].concat();
     plain.resize(plain.len().next_multiple_of(KNOCK_BUCKET), 0);
     let (info, psk, id) = (info(invite), invite.knock_psk(), invite.context());
     let setup = Setup { info: &info, psk: Some((&psk[..], &id)) };
-    let (encapsulated, mut context) = hpke::sender(random, &invite.lobby_key, setup).map_err(|_| NotAuthentic)?;
+    let (encapsulated, mut context) =
+        hpke::sender(random, &invite.lobby_key, setup).map_err(|_| NotAuthentic)?;
     let sealed = context.seal(&plain, b"").map_err(|_| NotAuthentic)?;
     let knock = [&encapsulated[..], &sealed].concat();
     let answer = AnswerKey::export(&knock, |label, out| context.export(label, out).is_ok())?;
@@ -77,7 +82,11 @@ pub(super) fn seal(invite: &Invite, key_package: &[u8], random: &Random) -> Resu
 }
 
 /// Opens a knock with the lobby's private key; returns the key package and the key of the answer.
-pub(super) fn open(invite: &Invite, lobby: &PrivateKey, knock: &[u8]) -> Result<(Vec<u8>, AnswerKey), NotAuthentic> {
+pub(super) fn open(
+    invite: &Invite,
+    lobby: &PrivateKey,
+    knock: &[u8],
+) -> Result<(Vec<u8>, AnswerKey), NotAuthentic> {
     let (encapsulated, sealed) = knock.split_at_checked(KEY_LEN).ok_or(NotAuthentic)?;
     let (info, psk, id) = (info(invite), invite.knock_psk(), invite.context());
     let setup = Setup { info: &info, psk: Some((&psk[..], &id)) };
@@ -109,7 +118,9 @@ impl AnswerKey {
 
     pub(super) fn seal(&self, answer: &Answer, random: &Random) -> Result<Vec<u8>, NoRandomness> {
         let body = match answer {
-            Answer::Denied => AnswerBody { verdict: 2, welcome: VLBytes::new(Vec::new()), departed: Vec::new() },
+            Answer::Denied => {
+                AnswerBody { verdict: 2, welcome: VLBytes::new(Vec::new()), departed: Vec::new() }
+            }
             Answer::Admitted { welcome, departed } => {
                 AnswerBody { verdict: 1, welcome: VLBytes::new(welcome.clone()), departed: departed.clone() }
             }
@@ -133,7 +144,11 @@ impl AnswerKey {
         let mut sealed = sealed.to_vec();
         let plain = self
             .cipher()
-            .open_in_place(aead::Nonce::assume_unique_for_key(*nonce), aead::Aad::from(&self.knock), &mut sealed)
+            .open_in_place(
+                aead::Nonce::assume_unique_for_key(*nonce),
+                aead::Aad::from(&self.knock),
+                &mut sealed,
+            )
             .map_err(|_| NotAuthentic)?;
         let (body, padding) = AnswerBody::tls_deserialize_bytes(plain).map_err(|_| NotAuthentic)?;
         match body.verdict {

@@ -99,7 +99,9 @@ impl Call {
             Own::Commit { welcome, admitted } => {
                 let leaves = self.group.leaves();
                 let summary = self.group.own_summary().ok_or(EngineError("the own commit is gone"))?;
-                let policy = self.judge(&leaves, &summary).map_err(|_| EngineError("an own commit breaks the policy"))?;
+                let policy = self
+                    .judge(&leaves, &summary)
+                    .map_err(|_| EngineError("an own commit breaks the policy"))?;
                 self.group.merge_own()?;
                 self.applied(&leaves, &summary, policy, true)?;
                 // R6: only now do guests get their Welcome.
@@ -116,8 +118,10 @@ impl Call {
         for guest in admitted {
             self.wanted.admit.remove(guest);
             let Some(waiting) = self.lobby.as_mut().and_then(|lobby| lobby.take(*guest)) else { continue };
-            let sealed =
-                waiting.answer.seal(&answer, self.group.random()).map_err(|_| EngineError("no randomness"))?;
+            let sealed = waiting
+                .answer
+                .seal(&answer, self.group.random())
+                .map_err(|_| EngineError("no randomness"))?;
             self.send_answer(waiting.answer.knock(), sealed);
         }
         Ok(())
@@ -132,15 +136,19 @@ impl Call {
         stays: bool,
     ) -> Result<(), EngineError> {
         let by = self.id_at(leaves, summary.committer);
-        let ids = |indices: &[u32]| indices.iter().map(|index| self.id_at(leaves, *index)).collect::<Vec<_>>();
+        let ids =
+            |indices: &[u32]| indices.iter().map(|index| self.id_at(leaves, *index)).collect::<Vec<_>>();
         let (removed, left) = (ids(&summary.removes), ids(&summary.covered_leaves));
-        let admitted = summary.adds.iter().map(|add| roster::participant_id(self.id, &add.signature_key)).collect();
+        let admitted =
+            summary.adds.iter().map(|add| roster::participant_id(self.id, &add.signature_key)).collect();
         if !stays {
             let of_own = left.contains(&self.me());
             self.end(if of_own { EndReason::Left } else { EndReason::Removed { by } });
             return Ok(());
         }
-        let gone = |leaf: &&Leaf| summary.removes.contains(&leaf.index) || summary.covered_leaves.contains(&leaf.index);
+        let gone = |leaf: &&Leaf| {
+            summary.removes.contains(&leaf.index) || summary.covered_leaves.contains(&leaf.index)
+        };
         self.departed.extend(leaves.iter().filter(gone).map(|leaf| leaf.signature_key.clone()));
         let (now, somebody_removed) = (self.now, !removed.is_empty());
         let policy_changed = summary.policy.is_some();
@@ -178,7 +186,9 @@ impl Call {
     /// Returns when the next own commit may and should go out.
     pub(super) fn next_commit_at(&self) -> Time {
         let hosts = self.staying_hosts();
-        let Some(rank) = hosts.iter().position(|leaf| *leaf == self.group.own_leaf()) else { return Time::NEVER };
+        let Some(rank) = hosts.iter().position(|leaf| *leaf == self.group.own_leaf()) else {
+            return Time::NEVER;
+        };
         if self.in_flight.is_some() || self.wanted.leave {
             return Time::NEVER;
         }
@@ -214,11 +224,14 @@ impl Call {
     fn forget_what_no_longer_applies(&mut self) {
         let (roster, lobby) = (&self.roster, &self.lobby);
         let leaving = self.group.logged_leaves();
-        self.wanted.remove.retain(|id| roster.member(*id).is_some_and(|member| !leaving.contains(&member.leaf)));
+        self.wanted
+            .remove
+            .retain(|id| roster.member(*id).is_some_and(|member| !leaving.contains(&member.leaf)));
         self.wanted.make_host.retain(|id| roster.member(*id).is_some_and(|member| !member.is_host));
         self.wanted.admit.retain(|id| lobby.as_ref().is_some_and(|lobby| lobby.waiting(*id).is_some()));
         // Where somebody else was faster and the call is full now, guests go on waiting.
-        let room = (self.policy.max_participants as usize + self.wanted.remove.len()).saturating_sub(roster.members.len());
+        let room = (self.policy.max_participants as usize + self.wanted.remove.len())
+            .saturating_sub(roster.members.len());
         while self.wanted.admit.len() > room {
             self.wanted.admit.pop_last();
         }
@@ -277,7 +290,8 @@ impl Call {
     fn policy_with_new_hosts(&self) -> Policy {
         let mut policy = self.policy.clone();
         for leaf in self.group.leaves() {
-            let wanted = self.wanted.make_host.contains(&roster::participant_id(self.id, &leaf.signature_key));
+            let wanted =
+                self.wanted.make_host.contains(&roster::participant_id(self.id, &leaf.signature_key));
             let key = <[u8; 32]>::try_from(leaf.signature_key.as_slice());
             policy.hosts.extend(key.ok().filter(|_| wanted));
         }

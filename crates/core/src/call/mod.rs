@@ -26,7 +26,9 @@ use crate::crypto::Random;
 use crate::crypto::hpke::KeyPair;
 use crate::group::{EngineError, Group, Joined};
 use crate::id::{CallId, Epoch, ParticipantId};
-use crate::keyring::{EpochKeys, ExportError, ExportedKey, HoldLimits, KeyRing, Opener, Sealer, TooManyTracks};
+use crate::keyring::{
+    EpochKeys, ExportError, ExportedKey, HoldLimits, KeyRing, Opener, Sealer, TooManyTracks,
+};
 use crate::time::Time;
 use crate::track::TrackKind;
 
@@ -84,7 +86,12 @@ impl Call {
     ///
     /// # Errors
     /// [`CreateError::Config`] if the configuration is not possible.
-    pub fn create(profile: &Profile, config: &CallConfig, random: Random, now: Time) -> Result<Self, CreateError> {
+    pub fn create(
+        profile: &Profile,
+        config: &CallConfig,
+        random: Random,
+        now: Time,
+    ) -> Result<Self, CreateError> {
         let no_randomness = |_| EngineError("no randomness");
         let lobby = KeyPair::generate(&random).map_err(no_randomness)?;
         let id = CallId(random.bytes().map_err(no_randomness)?);
@@ -149,7 +156,12 @@ impl Call {
     }
 
     /// Exports the keys of the group's new epoch and announces its roster. Both come from the same tree (R14).
-    fn begin_epoch(&mut self, switch_at: Time, close_older_at: Time, newcomers: bool) -> Result<(), EngineError> {
+    fn begin_epoch(
+        &mut self,
+        switch_at: Time,
+        close_older_at: Time,
+        newcomers: bool,
+    ) -> Result<(), EngineError> {
         let suite = self.policy.suite();
         let keys = EpochKeys::new(
             self.group.epoch(),
@@ -282,7 +294,8 @@ impl Call {
         let lobby = self.lobby.as_mut().ok_or(CallError::NoLobby)?;
         let waiting = lobby.waiting(guest).ok_or(CallError::NotWaiting)?;
         let random = self.group.random();
-        let sealed = waiting.answer.seal(&Answer::Denied, random).map_err(|_| EngineError("no randomness"))?;
+        let sealed =
+            waiting.answer.seal(&Answer::Denied, random).map_err(|_| EngineError("no randomness"))?;
         let knock = *waiting.answer.knock();
         lobby.take(guest);
         self.send_answer(&knock, sealed);
@@ -380,9 +393,8 @@ impl Call {
         let invite = self.invite();
         let Some(lobby) = &mut self.lobby else { return Err(HandleError::UnknownMailbox) };
         let (roster, departed, call) = (&self.roster, &self.departed, self.id);
-        let known = |key: &[u8]| {
-            departed.contains(key) || roster.member(roster::participant_id(call, key)).is_some()
-        };
+        let known =
+            |key: &[u8]| departed.contains(key) || roster.member(roster::participant_id(call, key)).is_some();
         let knock = lobby.knock(&invite, &self.group, known, knock)?;
         self.event(Event::Knock(knock));
         Ok(())

@@ -88,14 +88,17 @@ impl Profile {
 
     pub(super) fn from_credential(bytes: &[u8]) -> Option<Self> {
         let [VERSION, kind, name @ ..] = bytes else { return None };
-        let kind = [Kind::Person, Kind::Recorder, Kind::Bot, Kind::PhoneBridge].into_iter().nth(usize::from(*kind))?;
+        let kind = [Kind::Person, Kind::Recorder, Kind::Bot, Kind::PhoneBridge]
+            .into_iter()
+            .nth(usize::from(*kind))?;
         Self::new(core::str::from_utf8(name).ok()?, kind).ok()
     }
 }
 
 /// Control characters, and the bidirectional controls with which one name can be made to look like another (UAX #9).
 fn garbles(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 impl fmt::Debug for Profile {
@@ -116,7 +119,8 @@ mod tests {
         for bad in ["a\nb", "abc\u{202e}cba", "\u{7}", "Ann\u{200b}a", "\u{feff}Ann"] {
             assert_eq!(Profile::person(bad), Err(NameError::Unprintable), "{bad:?}");
         }
-        for good in ["Ann", "Éloïse d'Arc", "山田太郎", "משה", "👩‍🚀".trim_matches('\u{200d}')] {
+        for good in ["Ann", "Éloïse d'Arc", "山田太郎", "משה", "👩‍🚀".trim_matches('\u{200d}')]
+        {
             assert!(Profile::person(good).is_ok() || good.contains('\u{200d}'), "{good:?}");
         }
     }

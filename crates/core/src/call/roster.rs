@@ -130,7 +130,8 @@ pub(super) fn build(
         let profile = Profile::from_credential(&leaf.credential)?;
         let id = participant_id(call, &leaf.signature_key);
         // R14: what is known of a member hangs on its id, never on its leaf, which may be somebody else's by now.
-        let known = before.and_then(|roster| roster.member(id)).map(|member| (member.since, member.admitted_by));
+        let known =
+            before.and_then(|roster| roster.member(id)).map(|member| (member.since, member.admitted_by));
         let (since, admitted_by) = known.unwrap_or_else(|| newcomer(id));
         Some(Member {
             id,

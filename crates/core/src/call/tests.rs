@@ -5,9 +5,9 @@ mod room;
 use room::Room;
 
 use super::*;
-use bytes::BytesMut;
-use crate::track::{Codec, Metadata};
 use crate::keyring::Opening;
+use crate::track::{Codec, Metadata};
+use bytes::BytesMut;
 
 #[test]
 fn two_people_talk() {

@@ -33,7 +33,10 @@ impl KeyPair {
     /// RFC 9180 §7.1.3.
     pub(crate) fn derive(ikm: &[u8]) -> Self {
         let (private, public) = Kem::derive_keypair(ikm);
-        Self { private: PrivateKey(Zeroizing::new(private.to_bytes().into())), public: public.to_bytes().into() }
+        Self {
+            private: PrivateKey(Zeroizing::new(private.to_bytes().into())),
+            public: public.to_bytes().into(),
+        }
     }
 }
 
@@ -81,8 +84,9 @@ pub(crate) fn sender(
     let mode = setup.bundle()?.map_or(OpModeS::Base, OpModeS::Psk);
     let public = <Kem as hpke::Kem>::PublicKey::from_bytes(public).map_err(|_| HpkeError)?;
     let mut generator = random.generator().map_err(|_| HpkeError)?;
-    let (encapsulated, context) = hpke::setup_sender_with_rng::<AesGcm128, HkdfSha256, Kem>(&mode, &public, setup.info, &mut generator)
-        .map_err(|_| HpkeError)?;
+    let (encapsulated, context) =
+        hpke::setup_sender_with_rng::<AesGcm128, HkdfSha256, Kem>(&mode, &public, setup.info, &mut generator)
+            .map_err(|_| HpkeError)?;
     Ok((encapsulated.to_bytes().into(), context))
 }
 

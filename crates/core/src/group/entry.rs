@@ -47,8 +47,14 @@ pub(crate) struct LogEntry {
 
 impl LogEntry {
     /// Decodes an entry and checks all that is in clear: wire format, content type, call, epoch, position.
-    pub(crate) fn decode(bytes: &[u8], call: CallId, epoch: Epoch, position: u64) -> Result<Self, EntryFault> {
-        let message = MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| EntryFault::Undecodable)?;
+    pub(crate) fn decode(
+        bytes: &[u8],
+        call: CallId,
+        epoch: Epoch,
+        position: u64,
+    ) -> Result<Self, EntryFault> {
+        let message =
+            MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| EntryFault::Undecodable)?;
         let MlsMessageBodyIn::PrivateMessage(message) = message.extract() else {
             return Err(EntryFault::NotPrivate);
         };

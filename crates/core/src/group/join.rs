@@ -1,9 +1,9 @@
 //! A guest's side of the group: the key package he offers, and the Welcome that answers it.
 
+use openmls::extensions::Extensions;
 use openmls::prelude::{
     KeyPackage, KeyPackageBundle, Lifetime, MlsMessageBodyIn, MlsMessageIn, ProcessedWelcome, StagedWelcome,
 };
-use openmls::extensions::Extensions;
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use thiserror::Error;
 use tls_codec::{DeserializeBytes as _, Serialize as _};
@@ -84,7 +84,10 @@ impl Joiner {
     }
 
     pub(crate) fn key_package(&self) -> Result<Vec<u8>, EngineError> {
-        self.key_package.key_package().tls_serialize_detached().map_err(|_| EngineError("writing a key package"))
+        self.key_package
+            .key_package()
+            .tls_serialize_detached()
+            .map_err(|_| EngineError("writing a key package"))
     }
 
     /// Joins, if the Welcome is what R11 demands. `is_host` says whether a policy names a signature key as a host's.
@@ -108,7 +111,8 @@ impl Joiner {
             return Err(JoinFault::WrongCall);
         }
         // The engine also accepts a Welcome without any PSK, which somebody without the invite could have made.
-        let ours = |id: &PreSharedKeyId| matches!(id.psk(), Psk::External(e) if e.psk_id() == expected.psk_id);
+        let ours =
+            |id: &PreSharedKeyId| matches!(id.psk(), Psk::External(e) if e.psk_id() == expected.psk_id);
         if !matches!(processed.psks(), [only] if ours(only)) {
             return Err(JoinFault::WrongInvite);
         }

@@ -2,12 +2,12 @@
 
 use openmls::extensions::{Extension, Extensions, UnknownExtension};
 use openmls::group::{GroupId, MlsGroup, StageCommitError};
-use openmls::prelude::{
-    BasicCredential, CredentialWithKey, KeyPackage, KeyPackageIn, LeafNodeIndex, Lifetime, PreSharedKeyProposal,
-    ProcessMessageError, ProcessedMessageContent, Proposal, ProtocolMessage, ProtocolVersion, QueuedProposal, Sender,
-    SenderRatchetConfiguration, StagedCommit,
-};
 use openmls::prelude::PURE_CIPHERTEXT_WIRE_FORMAT_POLICY;
+use openmls::prelude::{
+    BasicCredential, CredentialWithKey, KeyPackage, KeyPackageIn, LeafNodeIndex, Lifetime,
+    PreSharedKeyProposal, ProcessMessageError, ProcessedMessageContent, Proposal, ProtocolMessage,
+    ProtocolVersion, QueuedProposal, Sender, SenderRatchetConfiguration, StagedCommit,
+};
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use tls_codec::DeserializeBytes as _;
 use zeroize::Zeroizing;
@@ -15,9 +15,7 @@ use zeroize::Zeroizing;
 use super::entry::{EntryFault, LogEntry};
 use super::provider::{CIPHERSUITE, Provider, SignatureKey};
 use super::summary::{AddedLeaf, CommitSummary, Leaf, basic, policy_of};
-use super::{
-    EngineError, PADDING, POSITION_EXTENSION, SENDER_RATCHET, capabilities, context_extensions,
-};
+use super::{EngineError, PADDING, POSITION_EXTENSION, SENDER_RATCHET, capabilities, context_extensions};
 use crate::crypto::Random;
 use crate::id::{CallId, Epoch};
 
@@ -173,7 +171,9 @@ impl Group {
         let failed = |_| EngineError("building a commit");
         let psk = match plan.adds.is_empty() {
             true => None,
-            false => Some(Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(self.psk(plan.psk_id)?)))),
+            false => {
+                Some(Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(self.psk(plan.psk_id)?))))
+            }
         };
         self.store_logged()?;
         self.mls.set_aad(position.to_be_bytes().to_vec());
@@ -189,7 +189,8 @@ impl Group {
                 .map_err(|_| EngineError("extensions"))?;
             builder = builder.propose_group_context_extensions(extensions).map_err(failed)?;
         }
-        let position = Extension::Unknown(POSITION_EXTENSION, UnknownExtension(position.to_be_bytes().to_vec()));
+        let position =
+            Extension::Unknown(POSITION_EXTENSION, UnknownExtension(position.to_be_bytes().to_vec()));
         let messages = builder
             .load_psks(&self.provider.storage)
             .map_err(failed)?
@@ -200,7 +201,8 @@ impl Group {
             .stage_commit(&self.provider)
             .map_err(|_| EngineError("staging a commit"))?;
         let written = |_| EngineError("writing a message");
-        let welcome = messages.to_welcome_msg().map(|welcome| welcome.to_bytes()).transpose().map_err(written)?;
+        let welcome =
+            messages.to_welcome_msg().map(|welcome| welcome.to_bytes()).transpose().map_err(written)?;
         Ok(OwnCommit { commit: messages.into_commit().to_bytes().map_err(written)?, welcome })
     }
 
@@ -235,8 +237,10 @@ impl Group {
     pub(crate) fn propose_leave(&mut self, position: u64) -> Result<Vec<u8>, EngineError> {
         self.drop_own()?;
         self.mls.set_aad(position.to_be_bytes().to_vec());
-        let message =
-            self.mls.leave_group(&self.provider, &self.signer).map_err(|_| EngineError("proposing to leave"))?;
+        let message = self
+            .mls
+            .leave_group(&self.provider, &self.signer)
+            .map_err(|_| EngineError("proposing to leave"))?;
         let own = self.mls.pending_proposals().next().cloned();
         self.drop_own()?;
         self.own_leave = own;

@@ -18,8 +18,8 @@ pub(crate) use summary::{CommitSummary, Leaf};
 
 use openmls::extensions::{Extension, ExtensionType, RequiredCapabilitiesExtension, UnknownExtension};
 use openmls::prelude::{
-    Capabilities, CredentialType, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY,
-    ProtocolVersion, SenderRatchetConfiguration,
+    Capabilities, CredentialType, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProtocolVersion,
+    SenderRatchetConfiguration,
 };
 use thiserror::Error;
 

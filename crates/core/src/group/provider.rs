@@ -103,7 +103,11 @@ fn ed25519_only(scheme: SignatureScheme) -> Result<(), CryptoError> {
 
 fn own_hpke_only(config: &HpkeConfig) -> Result<(), CryptoError> {
     let own = CIPHERSUITE.hpke_config();
-    if (config.0, config.1, config.2) == (own.0, own.1, own.2) { Ok(()) } else { Err(CryptoError::UnsupportedCiphersuite) }
+    if (config.0, config.1, config.2) == (own.0, own.1, own.2) {
+        Ok(())
+    } else {
+        Err(CryptoError::UnsupportedCiphersuite)
+    }
 }
 
 fn gcm(alg: AeadType, key: &[u8]) -> Result<aead::LessSafeKey, CryptoError> {
@@ -227,8 +231,8 @@ impl OpenMlsCrypto for Crypto {
         plaintext: &[u8],
     ) -> Result<HpkeCiphertext, CryptoError> {
         own_hpke_only(&config)?;
-        let (encapsulated, mut context) = hpke::sender(&self.0, public, Setup::base(info))
-            .map_err(|_| CryptoError::SenderSetupError)?;
+        let (encapsulated, mut context) =
+            hpke::sender(&self.0, public, Setup::base(info)).map_err(|_| CryptoError::SenderSetupError)?;
         let ciphertext = context.seal(plaintext, aad).map_err(|_| CryptoError::HpkeEncryptionError)?;
         Ok(HpkeCiphertext { kem_output: encapsulated.to_vec().into(), ciphertext: ciphertext.into() })
     }

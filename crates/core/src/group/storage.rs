@@ -243,7 +243,10 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         self.get("HpkeKeyPair", key)
     }
 
-    fn key_package<K: traits::HashReference<1>, V: traits::KeyPackage<1>>(&self, key: &K) -> Result<Option<V>> {
+    fn key_package<K: traits::HashReference<1>, V: traits::KeyPackage<1>>(
+        &self,
+        key: &K,
+    ) -> Result<Option<V>> {
         self.get("KeyPackage", key)
     }
 
@@ -251,7 +254,11 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         self.get("PskBundle", key)
     }
 
-    fn write_group_state<V: traits::GroupState<1>, G: traits::GroupId<1>>(&self, group: &G, value: &V) -> Result<()> {
+    fn write_group_state<V: traits::GroupState<1>, G: traits::GroupId<1>>(
+        &self,
+        group: &G,
+        value: &V,
+    ) -> Result<()> {
         self.set(GROUP_STATE, group, value)
     }
 
@@ -263,7 +270,11 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         self.delete(GROUP_STATE, group)
     }
 
-    fn append_own_leaf_node<G: traits::GroupId<1>, V: traits::LeafNode<1>>(&self, group: &G, leaf: &V) -> Result<()> {
+    fn append_own_leaf_node<G: traits::GroupId<1>, V: traits::LeafNode<1>>(
+        &self,
+        group: &G,
+        leaf: &V,
+    ) -> Result<()> {
         self.push(LEAF_NODE, group, b"null".to_vec(), leaf)
     }
 
@@ -284,7 +295,10 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         self.push(QUEUED_PROPOSAL, group, serde_json::to_vec(reference)?, proposal)
     }
 
-    fn queued_proposal_refs<G: traits::GroupId<1>, R: traits::ProposalRef<1>>(&self, group: &G) -> Result<Vec<R>> {
+    fn queued_proposal_refs<G: traits::GroupId<1>, R: traits::ProposalRef<1>>(
+        &self,
+        group: &G,
+    ) -> Result<Vec<R>> {
         let list = self.list::<R, serde::de::IgnoredAny>(QUEUED_PROPOSAL, group)?;
         Ok(list.into_iter().map(|(reference, _)| reference).collect())
     }
@@ -306,11 +320,18 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         Ok(())
     }
 
-    fn clear_proposal_queue<G: traits::GroupId<1>, R: traits::ProposalRef<1>>(&self, group: &G) -> Result<()> {
+    fn clear_proposal_queue<G: traits::GroupId<1>, R: traits::ProposalRef<1>>(
+        &self,
+        group: &G,
+    ) -> Result<()> {
         self.delete(QUEUED_PROPOSAL, group)
     }
 
-    fn write_encryption_epoch_key_pairs<G: traits::GroupId<1>, E: traits::EpochKey<1>, V: traits::HpkeKeyPair<1>>(
+    fn write_encryption_epoch_key_pairs<
+        G: traits::GroupId<1>,
+        E: traits::EpochKey<1>,
+        V: traits::HpkeKeyPair<1>,
+    >(
         &self,
         group: &G,
         epoch: &E,
@@ -320,7 +341,11 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         self.set(EPOCH_KEY_PAIRS, &(group, epoch, leaf), &pairs)
     }
 
-    fn encryption_epoch_key_pairs<G: traits::GroupId<1>, E: traits::EpochKey<1>, V: traits::HpkeKeyPair<1>>(
+    fn encryption_epoch_key_pairs<
+        G: traits::GroupId<1>,
+        E: traits::EpochKey<1>,
+        V: traits::HpkeKeyPair<1>,
+    >(
         &self,
         group: &G,
         epoch: &E,

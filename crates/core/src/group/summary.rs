@@ -3,7 +3,8 @@
 use openmls::extensions::Extensions;
 use openmls::group::Member;
 use openmls::prelude::{
-    Credential, GroupContext, KeyPackage, LeafNode, Proposal, ProposalOrRefType, QueuedProposal, Sender, StagedCommit,
+    Credential, GroupContext, KeyPackage, LeafNode, Proposal, ProposalOrRefType, QueuedProposal, Sender,
+    StagedCommit,
 };
 use openmls::schedule::{PreSharedKeyId, Psk};
 use tls_codec::{DeserializeBytes as _, Serialize as _};
@@ -130,6 +131,7 @@ fn external_psk_id(proposal: &Proposal) -> Option<Vec<u8>> {
 pub(super) fn policy_of(extensions: &Extensions<GroupContext>) -> Option<Vec<u8>> {
     let policy = extensions.unknown(POLICY_EXTENSION)?.0.clone();
     let expected = context_extensions(policy.clone());
-    let same = extensions.iter().count() == expected.len() && expected.iter().all(|e| extensions.iter().any(|x| x == e));
+    let same = extensions.iter().count() == expected.len()
+        && expected.iter().all(|e| extensions.iter().any(|x| x == e));
     same.then_some(policy)
 }

@@ -29,7 +29,9 @@ impl KidLayout {
 
     pub(crate) fn kid(self, epoch: Epoch, leaf: u32, track: TrackId) -> u64 {
         let low = epoch.0 & ((1 << self.epoch_bits) - 1);
-        u64::from(track.context()) << (self.leaf_bits + self.epoch_bits) | u64::from(leaf) << self.epoch_bits | low
+        u64::from(track.context()) << (self.leaf_bits + self.epoch_bits)
+            | u64::from(leaf) << self.epoch_bits
+            | low
     }
 
     /// Reads leaf index and context of a KID whose epoch is known; `None` if no context has such a number.

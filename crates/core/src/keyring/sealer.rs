@@ -58,7 +58,12 @@ impl Sealer {
     /// # Errors
     /// [`SealError::NotReady`] before the first roster was taken, [`SealError::Ended`], [`SealError::Exhausted`] after 2^32
     /// frames in one epoch, [`SealError::TooLong`].
-    pub fn seal(&mut self, metadata: Metadata<'_>, payload: &[u8], out: &mut BytesMut) -> Result<(), SealError> {
+    pub fn seal(
+        &mut self,
+        metadata: Metadata<'_>,
+        payload: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<(), SealError> {
         self.with_key(|key, header, aad| seal_append(key, header, &metadata.parts(), aad, payload, out))
     }
 
@@ -137,7 +142,8 @@ pub enum ExportError {
 
 pub(super) fn export(shared: &Shared, kind: TrackKind) -> Result<ExportedKey, ExportError> {
     let table = shared.table.load();
-    let keys = table.sealing.as_ref().ok_or(if table.ended { SealError::Ended } else { SealError::NotReady })?;
+    let keys =
+        table.sealing.as_ref().ok_or(if table.ended { SealError::Ended } else { SealError::NotReady })?;
     let track = shared.contexts.take(kind, Some(keys.epoch)).ok_or(TooManyTracks)?;
     shared.contexts.give_back(track, Some(keys.epoch));
     let kid = keys.own_kid(track);

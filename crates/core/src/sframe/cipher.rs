@@ -168,9 +168,7 @@ fn seal_detached(
     aad: aead::Aad<&[u8]>,
     payload: &mut [u8],
 ) -> Result<aead::Tag, SealError> {
-    key.key
-        .seal_in_place_separate_tag(key.nonce(counter), aad, payload)
-        .map_err(|_| SealError::TooLong) // ring's only reason, and checked before
+    key.key.seal_in_place_separate_tag(key.nonce(counter), aad, payload).map_err(|_| SealError::TooLong) // ring's only reason, and checked before
 }
 
 /// Opens a sealed frame where it stands; `frame` becomes the payload. On failure its bytes are spoilt.

@@ -36,7 +36,10 @@ impl UniqueKey {
 
 impl fmt::Debug for UniqueKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UniqueKey").field("suite", &self.suite).field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("UniqueKey")
+            .field("suite", &self.suite)
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -87,7 +90,10 @@ impl StaticSealer {
 
 impl fmt::Debug for StaticSealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StaticSealer").field("key", &self.key).field("next_counter", &self.next_counter).finish()
+        f.debug_struct("StaticSealer")
+            .field("key", &self.key)
+            .field("next_counter", &self.next_counter)
+            .finish()
     }
 }
 
@@ -165,7 +171,8 @@ mod tests {
 
     #[test]
     fn a_key_that_has_sealed_its_fill_says_so_and_does_not_wrap() {
-        let mut sealer = StaticSealer::new(UniqueKey::assume_unique(CipherSuite::default(), KeyId(1), &[1; 16]));
+        let mut sealer =
+            StaticSealer::new(UniqueKey::assume_unique(CipherSuite::default(), KeyId(1), &[1; 16]));
         sealer.next_counter = MAX_FRAMES_PER_KEY - 1;
         let mut out = BytesMut::new();
         assert_eq!(sealer.seal(b"", b"last", &mut out), Ok(()));

@@ -87,7 +87,13 @@ impl Room {
     }
 
     pub(super) fn with(seed: u64, config: &CallConfig) -> Self {
-        let mut room = Self { now: Time::ZERO, log: Vec::new(), mailboxes: BTreeMap::new(), seats: BTreeMap::new(), seed };
+        let mut room = Self {
+            now: Time::ZERO,
+            log: Vec::new(),
+            mailboxes: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            seed,
+        };
         let call = Call::create(&ann(), config, room.random(), room.now).expect("a call");
         room.sit("Ann", call);
         room
@@ -145,7 +151,8 @@ impl Room {
 
     /// A guest reads his mailbox and accepts what is in it.
     pub(super) fn enter(&mut self, guest: Guest) -> Result<Call, JoinError> {
-        let answer = self.mailboxes.get(&guest.answer_mailbox()).and_then(|b| b.first()).expect("an answer").clone();
+        let answer =
+            self.mailboxes.get(&guest.answer_mailbox()).and_then(|b| b.first()).expect("an answer").clone();
         match guest.open_answer(&answer)? {
             HostAnswer::Admitted(admission) => guest.accept(admission, self.now),
             HostAnswer::Denied => panic!("denied"),
@@ -164,7 +171,8 @@ impl Room {
     /// Delivers until nobody has anything to say: first come, first served, in the order of names.
     pub(super) fn settle(&mut self) {
         loop {
-            let sent = self.seats.values_mut().flat_map(|seat| std::mem::take(&mut seat.outbox)).collect::<Vec<_>>();
+            let sent =
+                self.seats.values_mut().flat_map(|seat| std::mem::take(&mut seat.outbox)).collect::<Vec<_>>();
             for message in &sent {
                 self.post(message);
             }
@@ -176,9 +184,13 @@ impl Room {
 
     pub(super) fn post(&mut self, message: &Message) {
         match message.lane {
-            Lane::Log { position } if position == self.log.len() as u64 => self.log.push(message.payload.clone()),
+            Lane::Log { position } if position == self.log.len() as u64 => {
+                self.log.push(message.payload.clone())
+            }
             Lane::Log { .. } => {} // taken: the log tells
-            Lane::Mailbox(mailbox) => self.mailboxes.entry(mailbox).or_default().push(message.payload.clone()),
+            Lane::Mailbox(mailbox) => {
+                self.mailboxes.entry(mailbox).or_default().push(message.payload.clone())
+            }
         }
     }
 
