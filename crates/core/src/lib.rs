@@ -1,4 +1,41 @@
-//! Subrosa.
+//! End-to-end encrypted group calls: MLS (RFC 9420) agrees keys across the participants, SFrame (RFC 9605) seals every
+//! media frame, and the servers in the middle see ciphertext and nothing else.
+//!
+//! The core of Subrosa does no I/O: no socket, no clock, no thread, no file. A [`Call`] takes commands, messages and the
+//! time, and says what it wants through [`Call::poll_output`]: messages to send, events to know, the next deadline. **After
+//! every input, drain it until [`Output::Timeout`].** A [`Sealer`] for each outgoing track and an [`Opener`] for each
+//! receiving thread live beside the media and follow the call's keys by themselves, without a lock.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use subrosa::{Call, CallConfig, Codec, Event, Metadata, Output, Profile, Random, Time, TrackKind};
+//!
+//! let now = Time::ZERO; // a real app: the time since its start
+//! let mut call = Call::create(&Profile::person("Ann")?, &CallConfig::default(), Random::os(), now)?;
+//! loop {
+//!     match call.poll_output() {
+//!         Output::Event(Event::Roster(roster)) => call.roster_taken(roster.epoch, now)?, // shown to the user
+//!         Output::Event(event) => println!("{event:?}"),
+//!         Output::Send(message) => println!("to the delivery service: {:?}", message.lane),
+//!         Output::Timeout(_) => break, // wait for the next input, or until then
+//!     }
+//! }
+//! println!("send this to your guests: {}", *call.invite().to_link("https://meet.example/standup"));
+//!
+//! let mut camera = call.sealer(TrackKind::Camera)?;
+//! let mut frame = BytesMut::new();
+//! camera.seal(Metadata::frame(Codec::Vp8), b"an encoded picture", &mut frame)?;
+//! assert_eq!(frame.len(), 2 + 18 + 16); // header, payload, tag
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The rules that a call keeps are numbered R1 to R25; comments cite them where they are enforced, and `SECURITY.md` lists
+//! them with the test that shows each.
+//!
+//! Features: `mls` (default) is the call; without it only [`sframe`] is built, for applications with keys of their own.
+//!
+//! The public interface is:
+
 mod id;
 
 #[cfg(feature = "mls")]

@@ -116,6 +116,24 @@ impl Guest {
     }
 }
 
+#[cfg(test)]
+impl Guest {
+    pub(super) fn key_package_for_tests(&self) -> Vec<u8> {
+        self.joiner.key_package().expect("it was made before")
+    }
+
+    pub(super) fn psk_id_for_tests(&self) -> Vec<u8> {
+        self.invite.psk_id()
+    }
+}
+
+#[cfg(test)]
+impl Admission {
+    pub(super) fn for_tests(welcome: Vec<u8>) -> Self {
+        Self { welcome, departed: Vec::new() }
+    }
+}
+
 impl fmt::Debug for Guest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guest").field("call", &self.call()).field("id", &self.id()).finish_non_exhaustive()

@@ -471,9 +471,10 @@ impl Call {
     /// Hashes all that a refused input must not change, for tests.
     #[cfg(test)]
     fn digest(&self) -> [u8; 32] {
-        let numbers = [self.roster.epoch.0, self.outputs.len() as u64, self.departed.len() as u64];
-        let numbers = numbers.map(u64::to_be_bytes).concat();
-        crate::crypto::hash::labelled("call", &[&self.group.digest(), &self.policy.encode(), &numbers])
+        let numbers = [self.roster.epoch.0, self.departed.len() as u64].map(u64::to_be_bytes).concat();
+        let leaving = format!("{:?}", self.group.logged_leaves());
+        let parts = [&self.group.digest(), &self.policy.encode()[..], &numbers, leaving.as_bytes()];
+        crate::crypto::hash::labelled("call", &parts)
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Random(Source);
 enum Source {
     Os,
     /// The engine asks through `&self` from wherever it likes, hence the lock; nobody else ever holds it.
-    Seeded(Mutex<ChaCha20Rng>),
+    Seeded(Box<Mutex<ChaCha20Rng>>),
 }
 
 impl Random {
@@ -29,7 +29,7 @@ impl Random {
     }
 
     pub(crate) fn seeded(seed: [u8; 32]) -> Self {
-        Self(Source::Seeded(Mutex::new(ChaCha20Rng::from_seed(seed))))
+        Self(Source::Seeded(Box::new(Mutex::new(ChaCha20Rng::from_seed(seed)))))
     }
 
     pub(crate) fn fill(&self, out: &mut [u8]) -> Result<(), NoRandomness> {

@@ -25,6 +25,13 @@ pub(crate) struct VerifiedKeyPackage {
     key_package: KeyPackage,
 }
 
+#[cfg(test)]
+impl VerifiedKeyPackage {
+    pub(super) fn for_forging(&self) -> &KeyPackage {
+        &self.key_package
+    }
+}
+
 /// What an own commit is to do.
 #[derive(Default)]
 pub(crate) struct Plan<'a> {
@@ -340,7 +347,7 @@ impl Group {
         }
     }
 
-    fn forget_epoch(&mut self) {
+    pub(super) fn forget_epoch(&mut self) {
         self.logged.clear();
         self.own_leave = None;
     }

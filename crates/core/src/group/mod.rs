@@ -3,6 +3,8 @@
 //! It knows how to make, decode, stage, merge and undo; it does not know what is *allowed*: that is `call::judge`.
 
 mod entry;
+#[cfg(test)]
+mod forge;
 mod join;
 mod member;
 mod provider;
@@ -14,6 +16,8 @@ pub(crate) use entry::LogEntry;
 pub use join::JoinFault;
 pub(crate) use join::{Expected, Joined, Joiner};
 pub(crate) use member::{Group, OwnCommit, Plan, Processed, VerifiedKeyPackage};
+#[cfg(test)]
+pub(crate) use summary::AddedLeaf;
 pub(crate) use summary::{CommitSummary, Leaf};
 
 use openmls::extensions::{Extension, ExtensionType, RequiredCapabilitiesExtension, UnknownExtension};

@@ -1,1 +1,242 @@
+//! Stories of keys that come and go under the hands of sealers and openers.
 
+use bytes::BytesMut;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::id::ParticipantId;
+use crate::sframe::{CipherSuite, Header, SealError};
+use crate::track::{Codec, Metadata};
+
+const FRAME: Metadata<'static> = Metadata::frame(Codec::Vp8);
+const ANN: u32 = 0;
+const BOB: u32 = 1;
+/// E of these stories.
+const EPOCH_BITS: u32 = 4;
+
+/// The keys of an epoch in a call of Ann and Bob, as one of them has them.
+fn keys(epoch: u64, own_leaf: u32) -> EpochKeys {
+    let leaves = [Some(ParticipantId([ANN as u8; 16])), Some(ParticipantId([BOB as u8; 16])), None];
+    let base_key = Zeroizing::new(vec![epoch as u8; 16]);
+    EpochKeys::new(Epoch(epoch), CipherSuite::default(), EPOCH_BITS, own_leaf, leaves.into(), base_key)
+}
+
+fn ring(own_leaf: u32, epoch: u64) -> KeyRing {
+    let ring = KeyRing::new(EPOCH_BITS, HoldLimits::default());
+    enter(&ring, own_leaf, epoch);
+    ring
+}
+
+fn enter(ring: &KeyRing, own_leaf: u32, epoch: u64) {
+    ring.publish(keys(epoch, own_leaf));
+    assert!(ring.switch(Epoch(epoch)));
+}
+
+fn camera(ring: &KeyRing) -> Sealer {
+    ring.sealer(TrackKind::Camera).expect("a track")
+}
+
+fn seal(sealer: &mut Sealer, payload: &[u8]) -> BytesMut {
+    let mut out = BytesMut::new();
+    sealer.seal(FRAME, payload, &mut out).expect("it seals");
+    out
+}
+
+fn fault(opener: &mut Opener, mut frame: BytesMut) -> FrameFault {
+    opener.open(FRAME, &mut frame).expect_err("it is refused").reason
+}
+
+fn opened(opener: &mut Opener, frame: &mut BytesMut) -> Opened {
+    match opener.open(FRAME, frame) {
+        Ok(Opening::Opened(opened)) => opened,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_sealer_follows_the_switch_and_the_opener_knows_both_epochs() {
+    let (ann, bob) = (ring(ANN, 5), ring(BOB, 5));
+    let (mut sealer, mut opener) = (camera(&ann), bob.opener());
+    let mut before = seal(&mut sealer, b"old key");
+    ann.publish(keys(6, ANN));
+    bob.publish(keys(6, BOB));
+    assert!(ann.switch(Epoch(6)));
+    let mut after = seal(&mut sealer, b"new key");
+    assert_eq!(opened(&mut opener, &mut after).epoch, Epoch(6));
+    assert_eq!(opened(&mut opener, &mut before).epoch, Epoch(5), "what was under way still opens");
+    assert_eq!((&before[..], &after[..]), (&b"old key"[..], &b"new key"[..]));
+}
+
+/// R15: an epoch that sealers left is never sealed under again.
+#[test]
+fn the_epoch_only_rises() {
+    let ann = ring(ANN, 6);
+    ann.publish(keys(5, ANN));
+    assert!(!ann.switch(Epoch(5)));
+    assert_eq!(ann.sealing_epoch(), Some(Epoch(6)));
+}
+
+#[test]
+fn counters_start_anew_with_each_epoch_so_that_headers_stay_short() {
+    let ann = ring(ANN, 0);
+    let mut sealer = camera(&ann);
+    for _ in 0..300 {
+        seal(&mut sealer, b"");
+    }
+    enter(&ann, ANN, 1);
+    let (header, _) = Header::decode(&seal(&mut sealer, b"")).expect("a header");
+    assert_eq!(header.counter, 0);
+}
+
+/// R17, in its strictest form: the frame that gives the key its first use is not opened twice either.
+#[test]
+fn two_openers_of_a_call_share_what_was_opened() {
+    let (ann, bob) = (ring(ANN, 0), ring(BOB, 0));
+    let mut sealer = camera(&ann);
+    let (mut one, mut two) = (bob.opener(), bob.opener());
+    for _ in 0..10 {
+        let frame = seal(&mut sealer, b"once");
+        opened(&mut one, &mut frame.clone());
+        assert_eq!(fault(&mut two, frame.clone()), FrameFault::Replayed);
+        assert_eq!(fault(&mut one, frame), FrameFault::Replayed);
+    }
+}
+
+/// R17: the window moves after authentication only.
+#[test]
+fn a_forged_frame_leaves_no_trace() {
+    let (ann, bob) = (ring(ANN, 0), ring(BOB, 0));
+    let (mut sealer, mut opener) = (camera(&ann), bob.opener());
+    let mut frame = seal(&mut sealer, b"genuine");
+    for bit in 0..frame.len() * 8 {
+        let mut forged = frame.clone();
+        forged[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(Opening::Opened(_)) = opener.open(FRAME, &mut forged) {
+            panic!("bit {bit} does not matter");
+        }
+    }
+    opened(&mut opener, &mut frame);
+}
+
+#[test]
+fn a_frame_says_why_it_was_refused_and_whose_it_claims_to_be() {
+    let (ann, bob) = (ring(ANN, 0), ring(BOB, 0));
+    let (mut sealer, mut opener) = (camera(&ann), bob.opener());
+    let mut damaged = seal(&mut sealer, b"sound");
+    *damaged.last_mut().expect("a tag") ^= 1;
+    let error = opener.open(FRAME, &mut damaged).expect_err("damaged");
+    assert_eq!(error.reason, FrameFault::Unauthentic);
+    assert_eq!(error.claimed, Some((ParticipantId([ANN as u8; 16]), sealer.track())));
+
+    let mut other_codec = seal(&mut sealer, b"sound");
+    let error = opener.open(Metadata::frame(Codec::Av1), &mut other_codec).expect_err("another codec");
+    assert_eq!(error.reason, FrameFault::Unauthentic, "R16: the codec is authenticated");
+    let mut other_form = seal(&mut sealer, b"sound");
+    let error = opener.open(Metadata::packet(Codec::Vp8), &mut other_form).expect_err("another form");
+    assert_eq!(error.reason, FrameFault::Unauthentic, "R16: the form is authenticated");
+
+    assert_eq!(fault(&mut ann.opener(), seal(&mut sealer, b"")), FrameFault::Reflected);
+    assert!(matches!(fault(&mut opener, BytesMut::new()), FrameFault::Malformed(_)));
+
+    // Leaf 2 is blank, leaf 3 within S but beyond the tree; context 64 is beyond any.
+    for (kid, reason) in [
+        (2 << 4, FrameFault::UnknownSender),
+        (3 << 4, FrameFault::UnknownSender),
+        (64 << 6, FrameFault::UnknownTrack),
+    ] {
+        let mut head = [0; 17];
+        let len = Header { kid: crate::sframe::KeyId(kid), counter: 0 }.encode(&mut head);
+        let frame = [&head[..len], &[0; 16]].concat();
+        assert_eq!(fault(&mut opener, BytesMut::from(&frame[..])), reason);
+    }
+}
+
+/// R18
+#[test]
+fn a_frame_of_the_next_epoch_waits_and_comes_back() {
+    let (ann, bob) = (ring(ANN, 0), ring(BOB, 0));
+    let (mut sealer, mut opener) = (camera(&ann), bob.opener());
+    enter(&ann, ANN, 1);
+    let mut early = seal(&mut sealer, b"early");
+    let Ok(Opening::Held(id)) = opener.open(FRAME, &mut early) else { panic!("it is held") };
+    assert!(opener.released().is_none(), "its epoch is not here yet");
+    bob.publish(keys(1, BOB));
+    let back = opener.released().expect("it comes back");
+    assert_eq!((back.id, &back.payload[..]), (id, &b"early"[..]));
+    assert_eq!(back.outcome.map(|opened| opened.epoch), Ok(Epoch(1)));
+    assert!(opener.released().is_none());
+}
+
+/// R18: 16 epochs on, the low bits mean something else; the frame is not taken for a forgery of the old epoch.
+#[test]
+fn a_frame_whose_low_bits_fit_an_old_epoch_too_is_held_and_not_called_forged() {
+    let (ann, bob) = (ring(ANN, 0), ring(BOB, 0));
+    for epoch in 1..=9 {
+        enter(&bob, BOB, epoch); // epochs 0 to 9 are all retained
+    }
+    enter(&ann, ANN, 16); // low bits 0, as epoch 0 has
+    let mut sealer = camera(&ann);
+    let mut early = seal(&mut sealer, b"from epoch 16");
+    let mut opener = bob.opener();
+    assert!(matches!(opener.open(FRAME, &mut early), Ok(Opening::Held(_))));
+    assert!(opener.released().is_none());
+    enter(&bob, BOB, 16); // RFC 9605 §5.2: evicts epoch 0
+    let back = opener.released().expect("it comes back");
+    assert_eq!(back.outcome.map(|opened| opened.epoch), Ok(Epoch(16)));
+    assert_eq!(&back.payload[..], b"from epoch 16");
+}
+
+/// R18: a flood under one claimed track takes no room from another; count, bytes and time are bounded.
+#[test]
+fn what_waits_is_bounded() {
+    let limits = HoldLimits { frames: 20, bytes: 2000, frames_per_track: 8, age: Duration::from_secs(5) };
+    let bob = KeyRing::new(EPOCH_BITS, limits);
+    enter(&bob, BOB, 0);
+    let ann = ring(ANN, 1);
+    let (mut flood, mut quiet) = (camera(&ann), ann.sealer(TrackKind::Microphone).expect("a track"));
+    let mut opener = bob.opener();
+    let mut hold = |sealer: &mut Sealer, len: usize| {
+        let mut frame = seal(sealer, &vec![0; len]);
+        opener.open(FRAME, &mut frame)
+    };
+    let held = (0..100).filter(|_| hold(&mut flood, 10).is_ok()).count();
+    assert_eq!(held, 8, "frames of one track");
+    assert!(hold(&mut quiet, 10).is_ok(), "another track has its own quota");
+    assert_eq!(hold(&mut quiet, 3000).expect_err("bytes").reason, FrameFault::HoldFull);
+
+    bob.set_time(Time::since_origin(Duration::from_secs(6)));
+    let late = opener.released().expect("its time is over");
+    assert_eq!(late.outcome.expect_err("too late").reason, FrameFault::HeldTooLong);
+    while opener.released().is_some() {}
+    assert!(opener.open(FRAME, &mut seal(&mut flood, b"room again")).is_ok());
+}
+
+#[test]
+fn when_an_epoch_is_retired_its_keys_are_gone_although_sealers_and_openers_live() {
+    let (ann, bob) = (ring(ANN, 0), ring(BOB, 0));
+    let (mut sealer, mut opener) = (camera(&ann), bob.opener());
+    opened(&mut opener, &mut seal(&mut sealer, b"derives both keys"));
+    let last = seal(&mut sealer, b"too late");
+    let old = |ring: &KeyRing| Arc::downgrade(ring.0.table.load().opening[0].as_ref().expect("published"));
+    let (of_ann, of_bob) = (old(&ann), old(&bob));
+    for ring in [&ann, &bob] {
+        enter(ring, if std::ptr::eq(ring, &ann) { ANN } else { BOB }, 1);
+        assert!(of_ann.upgrade().is_some() || std::ptr::eq(ring, &bob));
+        ring.retire(Epoch(0));
+    }
+    // Dropping is wiping: base keys are `Zeroizing`, frame keys overwrite themselves. No frame had to arrive for it.
+    assert!(of_ann.upgrade().is_none() && of_bob.upgrade().is_none());
+    assert_eq!(fault(&mut opener, last), FrameFault::EpochClosed);
+    opened(&mut opener, &mut seal(&mut sealer, b"the new epoch goes on"));
+}
+
+#[test]
+fn after_the_end_nothing_seals_or_opens() {
+    let (ann, bob) = (ring(ANN, 0), ring(BOB, 0));
+    let (mut sealer, mut opener) = (camera(&ann), bob.opener());
+    let frame = seal(&mut sealer, b"");
+    drop(ann);
+    bob.end();
+    assert_eq!(sealer.seal(FRAME, b"", &mut BytesMut::new()), Err(SealError::Ended));
+    assert_eq!(fault(&mut opener, frame), FrameFault::Ended);
+}

@@ -38,6 +38,9 @@ pub use standalone::{Opened, StaticOpener, StaticSealer, UniqueKey};
 pub use suite::{CipherSuite, TAG_LEN};
 
 #[cfg(feature = "mls")]
-pub(crate) use cipher::PortableKey;
-pub(crate) use cipher::{AadBuffer, FrameKey, MAX_FRAMES_PER_KEY, open_in_place, seal_append, seal_in_place};
-pub(crate) use replay::ReplayWindow;
+pub(crate) use {
+    cipher::{
+        AadBuffer, FrameKey, MAX_FRAMES_PER_KEY, PortableKey, open_in_place, seal_append, seal_in_place,
+    },
+    replay::ReplayWindow,
+};

@@ -9,13 +9,19 @@ const SLOTS: u64 = 128;
 /// A counter's lap takes the upper 54 bits of a slot: 2^64 / (BITS × SLOTS) < 2^54.
 const LAP: u64 = BITS * SLOTS;
 
+/// Frames at least this much older than the newest are refused; R17 asks for 1,024.
+const DEPTH: u64 = LAP - BITS;
+
 /// Remembers which counters of one key were opened; shared by all openers of a call (R17) without a lock.
 ///
-/// A ring of 128 slots. Slot `(counter / 10) % 128` holds the lap `counter / 1,280` and ten bits, one a counter.
-/// A slot only ever moves to a later lap, so no counter is accepted twice, and a counter is refused as too old only
-/// if one at least 1,271 above it was accepted: any frame up to 1,270 late is judged exactly.
+/// A ring of 128 slots. Slot `(counter / 10) % 128` holds the lap `counter / 1,280` and ten bits, one a counter. A slot
+/// only ever moves to a later lap, so no counter is accepted twice; and any that is less than 1,270 older than the newest
+/// is judged exactly, since a slot that has moved on belongs to a counter at least that much younger. Older ones are
+/// refused whatever their slot says: otherwise a server could keep a frame back for as long as it spares one slot.
 pub(crate) struct ReplayWindow {
     slots: [AtomicU64; SLOTS as usize],
+    /// The highest counter accepted.
+    newest: AtomicU64,
 }
 
 /// Where a counter stands in the window.
@@ -44,13 +50,17 @@ impl Place {
 
 impl ReplayWindow {
     pub(crate) fn new() -> Self {
-        Self { slots: [const { AtomicU64::new(0) }; SLOTS as usize] }
+        Self { slots: [const { AtomicU64::new(0) }; SLOTS as usize], newest: AtomicU64::new(0) }
     }
 
     /// Says whether the counter would be accepted; changes nothing. Spares the AEAD's work on a plain replay.
     pub(crate) fn is_fresh(&self, counter: u64) -> bool {
         let place = Place::of(counter);
-        place.judge(self.slots[place.slot].load(Ordering::Relaxed)).is_some()
+        self.is_recent(counter) && place.judge(self.slots[place.slot].load(Ordering::Relaxed)).is_some()
+    }
+
+    fn is_recent(&self, counter: u64) -> bool {
+        self.newest.load(Ordering::Relaxed).saturating_sub(counter) < DEPTH
     }
 
     /// Accepts the counter once: `true` for exactly one caller, ever.
@@ -59,9 +69,13 @@ impl ReplayWindow {
     pub(crate) fn accept(&self, counter: u64) -> bool {
         let place = Place::of(counter);
         // Each slot stands for itself and no other memory hangs on it, so relaxed order suffices.
-        self.slots[place.slot]
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |content| place.judge(content))
-            .is_ok()
+        let claim = |content| place.judge(content);
+        let claimed = self.is_recent(counter)
+            && self.slots[place.slot].fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim).is_ok();
+        if claimed {
+            self.newest.fetch_max(counter, Ordering::Relaxed);
+        }
+        claimed
     }
 }
 
@@ -87,18 +101,20 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_1_270_late_is_taken_and_one_from_an_older_lap_is_not() {
+    fn a_frame_1_269_late_is_taken_and_an_older_one_is_not() {
         let window = ReplayWindow::new();
         assert!(window.accept(1_000_000));
-        assert!(window.accept(1_000_000 - 1_270));
-        assert!(!window.accept(1_000_000 - LAP), "the slot has moved on");
+        assert!(window.accept(1_000_000 - (DEPTH - 1)));
+        // Its slot is untouched, but a server that kept it back shall not choose the moment.
+        assert!(!window.is_fresh(1_000_000 - DEPTH) && !window.accept(1_000_000 - DEPTH));
+        assert!(!window.accept(3));
     }
 
     #[test]
     fn the_largest_counters_fit() {
         let window = ReplayWindow::new();
-        for counter in [u64::MAX, u64::MAX - 1, u64::MAX - 1_200] {
-            assert!(window.accept(counter) && !window.accept(counter));
+        for counter in [u64::MAX - 1_200, u64::MAX, u64::MAX - 1] {
+            assert!(window.accept(counter) && !window.accept(counter), "{counter}");
         }
         assert!(!window.accept(3), "far behind");
     }
@@ -126,6 +142,6 @@ mod tests {
             (taken(&window), other.join().expect("the thread ends"))
         });
         assert!(one + two <= 100_000, "{one} + {two}");
-        assert!(one + two >= 1_270);
+        assert!(one + two >= DEPTH as usize);
     }
 }

@@ -1,1 +1,229 @@
+//! Each rule of the whitelist, with the commit that breaks it and nothing else.
 
+use super::*;
+use crate::call::CallConfig;
+use crate::call::Invite;
+use crate::group::AddedLeaf;
+use crate::id::CallId;
+use zeroize::Zeroizing;
+
+const PSK_ID: &[u8] = b"the invite";
+const HOST: u32 = 0;
+const MEMBER: u32 = 1;
+const OTHER: u32 = 2;
+
+fn invite(number: u32) -> Invite {
+    Invite { call: CallId([0; 16]), number, secret: Zeroizing::new([1; 32]), lobby_key: [2; 32] }
+}
+
+fn config() -> CallConfig {
+    CallConfig { max_participants: 4, ..CallConfig::default() }
+}
+
+fn policy() -> Policy {
+    Policy::new(&config(), key(HOST), &invite(0)).expect("a possible policy")
+}
+
+fn key(index: u32) -> [u8; 32] {
+    [index as u8 + 10; 32]
+}
+
+fn leaf(index: u32) -> Leaf {
+    Leaf { index, signature_key: key(index).to_vec(), credential: b"\x01\x00name".to_vec() }
+}
+
+fn added(index: u32) -> AddedLeaf {
+    AddedLeaf { signature_key: key(index).to_vec(), credential: b"\x01\x00name".to_vec(), is_standard: true }
+}
+
+fn adds(indices: &[u32]) -> CommitSummary {
+    CommitSummary {
+        committer: HOST,
+        adds: indices.iter().map(|index| added(*index)).collect(),
+        psks: vec![PSK_ID.to_vec()],
+        ..CommitSummary::default()
+    }
+}
+
+fn removes(indices: &[u32]) -> CommitSummary {
+    CommitSummary { committer: HOST, removes: indices.to_vec(), ..CommitSummary::default() }
+}
+
+fn policy_change(edit: impl FnOnce(&mut Policy)) -> CommitSummary {
+    let mut next = policy();
+    edit(&mut next);
+    CommitSummary { committer: HOST, policy: Some(next.encode()), ..CommitSummary::default() }
+}
+
+/// Three in the call, the first a host; leaf 9's key was here before.
+fn verdict(leaving: &[u32], commit: &CommitSummary) -> Result<Policy, Violation> {
+    let departed = BTreeSet::from([key(9).to_vec()]);
+    let leaves = [leaf(HOST), leaf(MEMBER), leaf(OTHER)];
+    let policy = policy();
+    judge(
+        &Before { policy: &policy, leaves: &leaves, departed: &departed, leaving, invite_psk_id: PSK_ID },
+        commit,
+    )
+}
+
+fn refused(commit: &CommitSummary) -> Violation {
+    verdict(&[], commit).expect_err("it breaks a rule")
+}
+
+#[test]
+fn what_a_host_may_do() {
+    let covering = CommitSummary { covered_leaves: vec![MEMBER], ..CommitSummary::default() };
+    for (leaving, commit) in [
+        (&[][..], adds(&[3])),
+        (&[], removes(&[MEMBER])),
+        (&[], removes(&[])), // an empty commit, with a path
+        (&[], CommitSummary { removes: vec![MEMBER], ..adds(&[3, 4]) }),
+        (&[MEMBER], covering.clone()),
+        (&[], policy_change(|policy| policy.hosts.push(key(MEMBER)))),
+        (
+            &[MEMBER],
+            CommitSummary { covered_leaves: vec![MEMBER], ..policy_change(|p| p.max_participants = 9) },
+        ),
+    ] {
+        assert!(verdict(leaving, &commit).is_ok(), "{commit:?}");
+    }
+}
+
+/// R1
+#[test]
+fn only_hosts_commit() {
+    for committer in [MEMBER, OTHER, 77] {
+        assert_eq!(refused(&CommitSummary { committer, ..adds(&[3]) }), Violation::NotAHost);
+        assert_eq!(refused(&CommitSummary { committer, ..removes(&[]) }), Violation::NotAHost);
+    }
+}
+
+/// R2
+#[test]
+fn other_kinds_of_proposals_are_refused() {
+    assert_eq!(refused(&CommitSummary { others: 1, ..adds(&[3]) }), Violation::Proposal);
+}
+
+/// R2
+#[test]
+fn additions_carry_the_invites_psk_and_nothing_else_does() {
+    let psk = |ids: &[&[u8]]| ids.iter().map(|id| id.to_vec()).collect::<Vec<_>>();
+    for psks in [psk(&[]), psk(&[b"another"]), psk(&[PSK_ID, PSK_ID]), psk(&[PSK_ID, b"another"])] {
+        assert_eq!(refused(&CommitSummary { psks, ..adds(&[3]) }), Violation::Invite);
+    }
+    assert_eq!(refused(&CommitSummary { psks: psk(&[PSK_ID]), ..removes(&[MEMBER]) }), Violation::Invite);
+}
+
+/// R4: what an added leaf may be does not hang on a clock or a private key.
+#[test]
+fn an_added_leaf_is_a_participants() {
+    let mut odd = adds(&[3]);
+    odd.adds[0].is_standard = false;
+    assert_eq!(refused(&odd), Violation::Leaf);
+    let mut nameless = adds(&[3]);
+    nameless.adds[0].credential = b"\x01\x00\x1b[2J".to_vec();
+    assert_eq!(refused(&nameless), Violation::Leaf);
+}
+
+/// R3
+#[test]
+fn a_signature_key_comes_once() {
+    for indices in [&[MEMBER][..], &[9], &[3, 3]] {
+        assert_eq!(refused(&adds(indices)), Violation::KeyReused, "{indices:?}");
+    }
+}
+
+/// R3: a removed host's key stays on the list; it must not come back by somebody's addition.
+#[test]
+fn a_key_on_the_list_of_hosts_cannot_be_added() {
+    let mut policy = policy();
+    policy.hosts.push(key(7));
+    let before = Before {
+        policy: &policy,
+        leaves: &[leaf(HOST)],
+        departed: &BTreeSet::new(),
+        leaving: &[],
+        invite_psk_id: PSK_ID,
+    };
+    assert_eq!(judge(&before, &adds(&[7])).expect_err("on the list"), Violation::KeyReused);
+}
+
+#[test]
+fn a_call_does_not_grow_beyond_its_size() {
+    assert!(verdict(&[], &adds(&[3])).is_ok());
+    assert_eq!(refused(&adds(&[3, 4])), Violation::TooMany);
+    assert!(verdict(&[], &CommitSummary { removes: vec![OTHER], ..adds(&[3, 4]) }).is_ok());
+}
+
+/// R2
+#[test]
+fn who_asked_to_leave_leaves_with_the_next_commit() {
+    for commit in [adds(&[3]), removes(&[]), removes(&[OTHER]), policy_change(|_| {})] {
+        assert_eq!(verdict(&[MEMBER], &commit).expect_err("left out"), Violation::LeaveIgnored);
+    }
+}
+
+/// R2
+#[test]
+fn a_policy_change_comes_alone() {
+    let change = policy_change(|policy| policy.max_participants = 5);
+    for together in [
+        CommitSummary { policy: change.policy.clone(), ..adds(&[3]) },
+        CommitSummary { policy: change.policy.clone(), ..removes(&[MEMBER]) },
+    ] {
+        assert_eq!(refused(&together), Violation::PolicyNotAlone);
+    }
+}
+
+/// R8, R12
+#[test]
+fn a_policy_change_keeps_what_is_fixed() {
+    let other_suite = Policy::new(
+        &CallConfig { suite: crate::sframe::CipherSuite::Aes256GcmSha512, ..config() },
+        key(HOST),
+        &invite(0),
+    );
+    let other_bits = Policy::new(&CallConfig { epoch_bits: 5, ..config() }, key(HOST), &invite(0));
+    let other_invite = Policy::new(&config(), key(HOST), &invite(1));
+    for next in [other_suite, other_bits, other_invite] {
+        let policy = Some(next.expect("a possible policy").encode());
+        assert_eq!(refused(&CommitSummary { policy, ..removes(&[]) }), Violation::Policy);
+    }
+    for garbage in [&b""[..], b"\x01", &[0xff; 200]] {
+        let commit = CommitSummary { policy: Some(garbage.to_vec()), ..removes(&[]) };
+        assert_eq!(refused(&commit), Violation::Policy);
+    }
+}
+
+/// R3: the list names participants, not keys that may join one day; and no key twice.
+#[test]
+fn only_participants_become_hosts() {
+    assert_eq!(refused(&policy_change(|policy| policy.hosts.push(key(50)))), Violation::Policy);
+    assert_eq!(refused(&policy_change(|policy| policy.hosts.push(key(HOST)))), Violation::Policy);
+}
+
+/// R3
+#[test]
+fn one_host_stays() {
+    assert_eq!(refused(&policy_change(|policy| policy.hosts = vec![])), Violation::Policy);
+    let mut hosts = policy();
+    hosts.hosts = vec![key(HOST), key(MEMBER)];
+    let leaves = [leaf(HOST), leaf(MEMBER)];
+    let before = Before {
+        policy: &hosts,
+        leaves: &leaves,
+        departed: &BTreeSet::new(),
+        leaving: &[],
+        invite_psk_id: PSK_ID,
+    };
+    assert!(judge(&before, &removes(&[MEMBER])).is_ok(), "he himself stays");
+    let both = CommitSummary { covered_leaves: vec![HOST], committer: MEMBER, ..removes(&[MEMBER]) };
+    assert_eq!(judge(&before, &both).expect_err("nobody is left"), Violation::NoHost);
+}
+
+/// R2
+#[test]
+fn a_committer_keeps_its_identity() {
+    let commit = CommitSummary { changes_identity: true, ..removes(&[]) };
+    assert_eq!(refused(&commit), Violation::IdentityChanged);
+}

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::call::*;
 use crate::danger::seeded_random;
+use crate::id::MailboxId;
 use crate::keyring::{FrameError, Opener, Opening, Sealer};
 use crate::track::{Codec, Metadata, TrackKind};
 
@@ -74,8 +75,6 @@ pub(super) struct Room {
     seed: u64,
 }
 
-use crate::id::MailboxId;
-
 pub(super) fn ann() -> Profile {
     Profile::person("Ann").expect("a good name")
 }
@@ -131,6 +130,7 @@ impl Room {
         let (invite, random) = (self.invite(), self.random());
         let (guest, knock) = Guest::knock(invite, &profile, random).expect("a knock");
         let now = self.now;
+        self.post(&knock);
         let ann = self.seat("Ann");
         ann.call.handle_message(&knock, now).expect("a good knock");
         ann.drain(now);

@@ -1,0 +1,73 @@
+//! What a member with a tampered client could send; for tests of what the others do with it.
+
+use openmls::prelude::{LeafNodeParameters, MlsMessageOut};
+
+use super::member::{Group, credential_with_key};
+
+impl Group {
+    /// Forgets that others asked to leave.
+    pub(crate) fn forge_deafness(&mut self) {
+        self.forget_epoch();
+    }
+
+    /// A commit that gives the committer another name.
+    pub(crate) fn forge_renaming(&mut self, credential: Vec<u8>, position: u64) -> Vec<u8> {
+        self.mls.set_aad(position.to_be_bytes().to_vec());
+        let identity = credential_with_key(credential, &self.signer.public());
+        let messages = self
+            .mls
+            .commit_builder()
+            .leaf_node_parameters(LeafNodeParameters::builder().with_credential_with_key(identity).build())
+            .force_self_update(true)
+            .load_psks(&self.provider.storage)
+            .expect("no psks")
+            .build(&self.provider.crypto, &self.provider.crypto, &self.signer, |_| true)
+            .expect("the engine lets it")
+            .stage_commit(&self.provider)
+            .expect("the engine lets it");
+        self.bytes(messages.into_commit())
+    }
+
+    /// A commit that adds somebody without any PSK.
+    pub(crate) fn forge_unbound_add(
+        &mut self,
+        key_package: &super::VerifiedKeyPackage,
+        position: u64,
+    ) -> Vec<u8> {
+        self.mls.set_aad(position.to_be_bytes().to_vec());
+        let messages = self
+            .mls
+            .commit_builder()
+            .propose_adds([key_package.for_forging().clone()])
+            .load_psks(&self.provider.storage)
+            .expect("no psks")
+            .build(&self.provider.crypto, &self.provider.crypto, &self.signer, |_| true)
+            .expect("the engine lets it")
+            .stage_commit(&self.provider)
+            .expect("the engine lets it");
+        self.bytes(messages.into_commit())
+    }
+
+    /// A proposal that no member may make: to change one's own leaf.
+    pub(crate) fn forge_update_proposal(&mut self, position: u64) -> Vec<u8> {
+        self.mls.set_aad(position.to_be_bytes().to_vec());
+        let (message, _) = self
+            .mls
+            .propose_self_update(&self.provider, &self.signer, LeafNodeParameters::default())
+            .expect("the engine lets it");
+        self.bytes(message)
+    }
+
+    /// An application message, which has no place in the log.
+    pub(crate) fn forge_application_message(&mut self, position: u64) -> Vec<u8> {
+        self.mls.set_aad(position.to_be_bytes().to_vec());
+        let message =
+            self.mls.create_message(&self.provider, &self.signer, b"hi").expect("the engine lets it");
+        self.bytes(message)
+    }
+
+    fn bytes(&mut self, message: MlsMessageOut) -> Vec<u8> {
+        self.drop_own().expect("storage works");
+        message.to_bytes().expect("it can be written")
+    }
+}
