@@ -1,0 +1,156 @@
+//! A call of a few people around one table: a log, mailboxes, and nobody cheats.
+
+use core::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use subrosa::sframe::CipherSuite;
+use subrosa::{
+    Call, CallConfig, Codec, Event, Guest, HostAnswer, Lane, Message, Metadata, Opened, Opener, Opening,
+    Output, Profile, Random, Sealer, Time, TrackKind, danger,
+};
+
+/// The metadata of the tests' frames.
+pub(crate) const FRAME: Metadata<'static> = Metadata::frame(Codec::Vp8);
+
+/// Everybody's calls (the host's first), and the delivery service between them.
+pub(crate) struct Room {
+    pub(crate) calls: Vec<Call>,
+    pub(crate) now: Time,
+    /// The log's entries by position.
+    pub(crate) log: Vec<Bytes>,
+    /// What was sent to mailboxes and not fetched yet.
+    pub(crate) mail: Vec<Message>,
+    /// All events but rosters and knocks, with whose they are.
+    pub(crate) events: Vec<(usize, Event)>,
+    seed: u8,
+}
+
+impl Room {
+    /// The host alone.
+    pub(crate) fn new(suite: CipherSuite) -> Self {
+        let config = CallConfig { suite, ..CallConfig::default() };
+        let host = Call::create(&person("Ann"), &config, random(0), Time::ZERO).expect("a call");
+        let (log, mail, events) = (Vec::new(), Vec::new(), Vec::new());
+        let mut room = Self { calls: vec![host], now: Time::ZERO, log, mail, events, seed: 0 };
+        room.pump();
+        room
+    }
+
+    /// The host and as many guests as named, and all of them seal and open under one epoch.
+    pub(crate) fn with_guests(suite: CipherSuite, guests: &[&str]) -> Self {
+        let mut room = Self::new(suite);
+        guests.iter().for_each(|name| room.admit(name));
+        room.settle();
+        room
+    }
+
+    /// Somebody knocks; the guest and the knock.
+    pub(crate) fn knock(&mut self, name: &str) -> (Guest, Message) {
+        self.seed += 1;
+        Guest::knock(self.calls[0].invite(), &person(name), random(self.seed)).expect("an invite")
+    }
+
+    /// Somebody knocks and is let in.
+    pub(crate) fn admit(&mut self, name: &str) {
+        let (guest, knock) = self.knock(name);
+        self.calls[0].handle_message(&knock, self.now).expect("a knock");
+        self.pump();
+        self.enter(guest);
+    }
+
+    /// An admitted guest takes the answer out of his mailbox and joins.
+    pub(crate) fn enter(&mut self, guest: Guest) {
+        let lane = Lane::Mailbox(guest.answer_mailbox());
+        let at = self.mail.iter().position(|mail| mail.lane == lane).expect("an answer");
+        let answer = self.mail.remove(at);
+        let HostAnswer::Admitted(admission) = guest.open_answer(&answer.payload).expect("an answer") else {
+            panic!("denied");
+        };
+        self.calls.push(guest.accept(admission, self.now).expect("the admission is in order"));
+        self.pump();
+    }
+
+    /// Does what everybody wants until nobody wants anything.
+    pub(crate) fn pump(&mut self) {
+        loop {
+            self.collect();
+            let behind = self.calls.iter().position(|call| {
+                call.ended().is_none() && call.log_position() < self.log.len() as u64
+            });
+            let Some(call) = behind.map(|index| &mut self.calls[index]) else { return };
+            let position = call.log_position();
+            let message = Message { lane: Lane::Log { position }, payload: self.log[position as usize].clone() };
+            call.handle_message(&message, self.now).expect("the next entry of the log");
+        }
+    }
+
+    /// Takes what everybody wants: entries into the log where they are the first at their position.
+    fn collect(&mut self) {
+        for (who, call) in self.calls.iter_mut().enumerate() {
+            loop {
+                match call.poll_output() {
+                    Output::Timeout(_) => break,
+                    Output::Send(Message { lane: Lane::Log { position }, payload }) => {
+                        if position == self.log.len() as u64 {
+                            self.log.push(payload);
+                        }
+                    }
+                    Output::Send(message) => self.mail.push(message),
+                    Output::Event(Event::Roster(roster)) => {
+                        call.roster_taken(roster.epoch, self.now).expect("it was just shown");
+                    }
+                    Output::Event(Event::Knock(knock)) => {
+                        call.admit(&[knock.id], self.now).expect("he waits");
+                    }
+                    Output::Event(event) => self.events.push((who, event)),
+                }
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.now = self.now + time;
+        let now = self.now;
+        self.calls.iter_mut().for_each(|call| call.handle_timeout(now));
+        self.pump();
+    }
+
+    /// Waits until older epochs are closed and all seal under the newest.
+    pub(crate) fn settle(&mut self) {
+        self.wait(Duration::from_secs(11));
+        let newest = self.calls[0].epoch();
+        assert!(self.calls.iter().all(|call| call.sealing_epoch() == Some(newest)));
+    }
+
+    pub(crate) fn camera(&self, who: usize) -> Sealer {
+        self.calls[who].sealer(TrackKind::Camera).expect("a track")
+    }
+
+    pub(crate) fn opener(&self, who: usize) -> Opener {
+        self.calls[who].opener()
+    }
+}
+
+pub(crate) fn person(name: &str) -> Profile {
+    Profile::person(name).expect("a name")
+}
+
+pub(crate) fn random(seed: u8) -> Random {
+    danger::seeded_random([seed; 32])
+}
+
+/// Seals a frame with the tests' metadata.
+pub(crate) fn seal(sealer: &mut Sealer, payload: &[u8]) -> BytesMut {
+    let mut frame = BytesMut::new();
+    sealer.seal(FRAME, payload, &mut frame).expect("it seals");
+    frame
+}
+
+/// Opens a frame that must open now.
+pub(crate) fn open(opener: &mut Opener, frame: &mut BytesMut) -> Opened {
+    match opener.open(FRAME, frame) {
+        Ok(Opening::Opened(opened)) => opened,
+        other => panic!("{other:?}"),
+    }
+}
