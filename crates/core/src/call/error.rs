@@ -18,7 +18,7 @@ pub enum CreateError {
     Engine(#[from] EngineError),
 }
 
-/// A command cannot be carried out. Nothing was changed.
+/// A command cannot be carried out. Nothing was changed, except that after `Engine` what was wanted is tried again later.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum CallError {

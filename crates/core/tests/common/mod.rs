@@ -52,3 +52,15 @@ pub(crate) fn with_bit_turned(frame: &[u8], bit: usize) -> BytesMut {
     turned[bit / 8] ^= 1 << (bit % 8);
     turned
 }
+
+/// Holds that a text shows no three bytes in a row of a secret, neither in hex nor in decimal.
+pub(crate) fn assert_hides(text: &str, secret: &[u8]) {
+    let plain: String = text.to_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
+    for window in secret.windows(3) {
+        let hex: String = window.iter().map(|byte| format!("{byte:02x}")).collect();
+        let separated = |form: fn(&u8) -> String| window.iter().map(form).collect::<Vec<_>>().join(",");
+        for shown in [hex, separated(|b| format!("{b}")), separated(|b| format!("{b:02x}"))] {
+            assert!(!plain.contains(&shown), "{shown} in {text}");
+        }
+    }
+}
