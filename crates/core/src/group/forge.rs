@@ -1,7 +1,8 @@
 //! What a member with a tampered client could send; for tests of what the others do with it.
 
-use openmls::prelude::{LeafNodeParameters, MlsMessageOut};
+use openmls::prelude::{CommitBuilder, Initial, LeafNodeParameters, MlsMessageOut};
 
+use super::VerifiedKeyPackage;
 use super::member::{Group, credential_with_key};
 
 impl Group {
@@ -12,33 +13,23 @@ impl Group {
 
     /// A commit that gives the committer another name.
     pub(crate) fn forge_renaming(&mut self, credential: Vec<u8>, position: u64) -> Vec<u8> {
-        self.mls.set_aad(position.to_be_bytes().to_vec());
         let identity = credential_with_key(credential, &self.signer.public());
-        let messages = self
-            .mls
-            .commit_builder()
-            .leaf_node_parameters(LeafNodeParameters::builder().with_credential_with_key(identity).build())
-            .force_self_update(true)
-            .load_psks(&self.provider.storage)
-            .expect("no psks")
-            .build(&self.provider.crypto, &self.provider.crypto, &self.signer, |_| true)
-            .expect("the engine lets it")
-            .stage_commit(&self.provider)
-            .expect("the engine lets it");
-        self.bytes(messages.into_commit())
+        let leaf = LeafNodeParameters::builder().with_credential_with_key(identity).build();
+        self.forge_commit(position, |commit| commit.leaf_node_parameters(leaf).force_self_update(true))
     }
 
     /// A commit that adds somebody without any PSK.
-    pub(crate) fn forge_unbound_add(
+    pub(crate) fn forge_unbound_add(&mut self, key_package: &VerifiedKeyPackage, position: u64) -> Vec<u8> {
+        self.forge_commit(position, |commit| commit.propose_adds([key_package.for_forging().clone()]))
+    }
+
+    fn forge_commit(
         &mut self,
-        key_package: &super::VerifiedKeyPackage,
         position: u64,
+        tamper: impl FnOnce(CommitBuilder<'_, Initial>) -> CommitBuilder<'_, Initial>,
     ) -> Vec<u8> {
         self.mls.set_aad(position.to_be_bytes().to_vec());
-        let messages = self
-            .mls
-            .commit_builder()
-            .propose_adds([key_package.for_forging().clone()])
+        let messages = tamper(self.mls.commit_builder())
             .load_psks(&self.provider.storage)
             .expect("no psks")
             .build(&self.provider.crypto, &self.provider.crypto, &self.signer, |_| true)

@@ -125,7 +125,9 @@ impl KeyRing {
             if table.opening[slot].as_ref().is_some_and(|there| there.epoch >= keys.epoch) {
                 return; // taken too late: a newer epoch has its low bits
             }
-            table.sealing.take_if(|sealing| table.opening[slot].as_ref().is_some_and(|old| old.epoch == sealing.epoch));
+            table.sealing.take_if(|sealing| {
+                table.opening[slot].as_ref().is_some_and(|old| old.epoch == sealing.epoch)
+            });
             table.newest = table.newest.max(Some(keys.epoch));
             table.opening[slot] = Some(Arc::new(keys));
         });
