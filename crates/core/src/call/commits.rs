@@ -13,6 +13,15 @@ use crate::time::Time;
 const RESEND_AFTER: Duration = Duration::from_secs(2);
 /// How long each further host waits for those before it to commit a self-removal (by order of leaves).
 const STAGGER: Duration = Duration::from_secs(2);
+/// Guests admitted in one commit, so that it stays below the longest entry.
+pub(super) const MAX_ADMITTED_AT_ONCE: usize = 1000;
+/// How long to wait after the engine failed to build a commit.
+pub(super) const BACK_OFF: Duration = Duration::from_secs(1);
+/// After how many entries lost to garbage in a row the app is told.
+pub(super) const STARVED: u32 = 8;
+/// The wait after the second entry lost to garbage; doubled with each further one, up to `LONGEST_WAIT`.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// What a host wants done. It stays wanted until the log shows it done, or until it no longer applies; a lost race changes
 /// nothing here.
@@ -28,6 +37,11 @@ pub(super) struct Wanted {
 impl Wanted {
     pub(super) fn any_commit(&self) -> bool {
         !(self.admit.is_empty() && self.remove.is_empty() && self.make_host.is_empty())
+    }
+
+    /// Removals wait for nothing: who is to be removed must not be able to delay it by commits of his own.
+    pub(super) fn is_urgent(&self) -> bool {
+        !self.remove.is_empty()
     }
 }
 
@@ -49,6 +63,10 @@ pub(super) enum Own {
 }
 
 impl InFlight {
+    pub(super) fn admits(&self, guest: ParticipantId) -> bool {
+        matches!(&self.what, Own::Commit { admitted, .. } if admitted.contains(&guest))
+    }
+
     pub(super) fn new(position: u64, bytes: Vec<u8>, what: Own, now: Time) -> Self {
         Self { position, bytes: Bytes::from(bytes), what, resend_at: now + RESEND_AFTER }
     }
@@ -87,6 +105,17 @@ impl Pace {
             Some(first) if self.begun.len() >= 1 << (epoch_bits - 1) => *first + retention,
             _ => Time::ZERO,
         }
+    }
+}
+
+/// Returns how long to wait after that many own entries in a row were beaten to their positions by entries that mean nothing.
+///
+/// A race that a member won is run again at once. Garbage is the server's doing, and each try uses up a generation of the own
+/// sending ratchet, of which an epoch has so many.
+pub(super) fn wait_after_garbage(lost_in_a_row: u32) -> Duration {
+    match lost_in_a_row {
+        0 | 1 => Duration::ZERO,
+        more => FIRST_WAIT.saturating_mul(1 << (more - 2).min(16)).min(LONGEST_WAIT),
     }
 }
 

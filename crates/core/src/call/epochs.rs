@@ -19,6 +19,17 @@ struct Life {
     close_at: Option<Time>,
     /// Somebody was let in with it.
     newcomers: bool,
+    /// Somebody was removed with it: at `switch_at` nothing is sealed under older epochs any more, taken or not.
+    ends_older: bool,
+}
+
+/// What an epoch does to those before it.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    pub(super) switch_at: Time,
+    pub(super) close_older_at: Time,
+    pub(super) newcomers: bool,
+    pub(super) removals: bool,
 }
 
 /// The epochs of a call that are not closed yet, by number.
@@ -38,12 +49,14 @@ pub(super) enum NotTaken {
 
 impl Epochs {
     /// A new epoch was applied: older ones close at `close_older_at` at the latest.
-    pub(super) fn begin(&mut self, keys: EpochKeys, switch_at: Time, close_older_at: Time, newcomers: bool) {
+    pub(super) fn begin(&mut self, keys: EpochKeys, change: Change) {
+        let Change { switch_at, close_older_at, newcomers, removals } = change;
         for life in self.lives.values_mut() {
             life.close_at = Some(life.close_at.map_or(close_older_at, |at| at.min(close_older_at)));
         }
         let epoch = keys.epoch;
-        let life = Life { keys: Some(keys), shown: false, switch_at, close_at: None, newcomers };
+        let keys = Some(keys);
+        let life = Life { keys, shown: false, switch_at, close_at: None, newcomers, ends_older: removals };
         self.lives.insert(epoch, life);
     }
 
@@ -59,10 +72,7 @@ impl Epochs {
         if !life.shown {
             return Err(NotTaken::NotShown);
         }
-        let keys = life.keys.take();
-        let news = keys.is_some();
-        keys.into_iter().for_each(|keys| ring.publish(keys));
-        Ok(news)
+        Ok(life.keys.take().is_some_and(|keys| ring.publish(keys)))
     }
 
     /// Does what is due: closes epochs, then lets sealers switch to the newest that may.
@@ -72,6 +82,12 @@ impl Epochs {
             self.lives.remove(&epoch);
             ring.retire(epoch);
             event(Event::EpochClosed(epoch));
+        }
+        // R14 forbids the new key before its roster is taken; R20 bounds the use of the old one. So nothing is sealed.
+        let stops = |life: &&mut Life| life.ends_older && life.keys.is_some() && life.switch_at <= now;
+        for life in self.lives.values_mut().filter(stops) {
+            life.ends_older = false;
+            ring.stop_sealing();
         }
         let Some(epoch) = self.next_to_seal(|life| life.switch_at <= now) else { return };
         if !ring.switch(epoch) {
@@ -104,7 +120,7 @@ impl Epochs {
         let switching = self
             .lives
             .iter()
-            .filter(|(epoch, life)| Some(**epoch) > self.sealing && life.keys.is_none())
+            .filter(|(epoch, life)| Some(**epoch) > self.sealing && (life.keys.is_none() || life.ends_older))
             .map(|(_, life)| life.switch_at);
         closing.chain(switching).min().unwrap_or(Time::NEVER)
     }

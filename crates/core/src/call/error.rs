@@ -18,7 +18,7 @@ pub enum CreateError {
     Engine(#[from] EngineError),
 }
 
-/// A command cannot be carried out. Nothing was changed, except that after `Engine` what was wanted is tried again later.
+/// A command cannot be carried out. Nothing was changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum CallError {
@@ -46,6 +46,9 @@ pub enum CallError {
     /// The policy allows no more participants.
     #[error("the call is full")]
     Full,
+    /// The policy takes no more hosts.
+    #[error("too many hosts")]
+    TooManyHosts,
     /// The epoch's roster event was not handed out yet (R14).
     #[error("the roster of this epoch was not handed out yet")]
     RosterNotShown,
@@ -57,7 +60,7 @@ pub enum CallError {
     Engine(#[from] EngineError),
 }
 
-/// A message was not taken in. Nothing was changed, except where the engine failed.
+/// A message was not taken in. Nothing was changed, except that after `Engine` the call has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum HandleError {

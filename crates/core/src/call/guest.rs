@@ -118,6 +118,14 @@ impl Guest {
 
 #[cfg(test)]
 impl Guest {
+    /// A guest with a tampered client.
+    pub(super) fn forge(invite: Invite, joiner: Joiner) -> (Self, Message) {
+        let key_package = joiner.key_package().expect("it was made");
+        let (knock, answer) = knock::seal(&invite, &key_package, joiner.random()).expect("a good lobby key");
+        let message = Message { lane: Lane::Mailbox(invite.lobby_mailbox()), payload: Bytes::from(knock) };
+        (Self { joiner, invite, answer }, message)
+    }
+
     pub(super) fn key_package_for_tests(&self) -> Vec<u8> {
         self.joiner.key_package().expect("it was made before")
     }

@@ -9,7 +9,9 @@ use thiserror::Error;
 
 use super::policy::Policy;
 use super::profile::Profile;
+use super::roster::participant_id;
 use crate::group::{CommitSummary, Leaf};
+use crate::id::CallId;
 
 /// Why a commit is not allowed. It was skipped by every honest member; somebody meant harm or runs something else.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
@@ -52,6 +54,7 @@ pub enum Violation {
 
 /// What a commit is judged by: the state before it.
 pub(crate) struct Before<'a> {
+    pub(crate) call: CallId,
     pub(crate) policy: &'a Policy,
     pub(crate) leaves: &'a [Leaf],
     /// Signature keys that were on the roster before and are not any more.
@@ -107,15 +110,20 @@ fn judge_adds(before: &Before<'_>, commit: &CommitSummary) -> Result<(), Violati
     if !bound {
         return Err(Violation::Invite);
     }
-    let mut keys = BTreeSet::new();
+    // What everybody calls a participant by must be one's own, however unlikely it is that two keys share it.
+    let mut ids = before
+        .leaves
+        .iter()
+        .map(|leaf| participant_id(before.call, &leaf.signature_key))
+        .collect::<BTreeSet<_>>();
     for add in &commit.adds {
         if !add.is_standard || Profile::from_credential(&add.credential).is_none() {
             return Err(Violation::Leaf);
         }
         let key = add.signature_key.as_slice();
-        let known = before.leaves.iter().any(|leaf| leaf.signature_key == key);
         // R3: otherwise a removed host's place on the list could be taken by somebody else.
-        if known || before.departed.contains(key) || before.policy.is_host(key) || !keys.insert(key) {
+        let was_here = before.departed.contains(key) || before.policy.is_host(key);
+        if was_here || !ids.insert(participant_id(before.call, key)) {
             return Err(Violation::KeyReused);
         }
     }

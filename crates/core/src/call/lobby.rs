@@ -11,7 +11,7 @@ use super::profile::Profile;
 use super::roster::participant_id;
 use crate::crypto::hpke::PrivateKey;
 use crate::group::{Group, VerifiedKeyPackage};
-use crate::id::ParticipantId;
+use crate::id::{MailboxId, ParticipantId};
 
 /// Guests that may wait at once; further knocks are refused until somebody is answered.
 pub(super) const MAX_WAITING: usize = 2048;
@@ -34,8 +34,8 @@ pub enum KnockFault {
     /// The key package or the name in it is not one that a call takes.
     #[error("not a key package that a call takes")]
     Unsuitable,
-    /// Its signature key was used in this call before.
-    #[error("its signature key was used before")]
+    /// One of its keys was used in this call before.
+    #[error("one of its keys was used before")]
     KeyReused,
     /// Too many guests wait, or too many have knocked with this invite.
     #[error("the waiting room is full")]
@@ -46,6 +46,8 @@ pub enum KnockFault {
 pub(super) struct Waiting {
     pub(super) key_package: VerifiedKeyPackage,
     pub(super) answer: AnswerKey,
+    /// Named by the invite that he knocked with, which may not be the current one any more.
+    pub(super) mailbox: MailboxId,
 }
 
 pub(super) struct Lobby {
@@ -53,12 +55,19 @@ pub(super) struct Lobby {
     waiting: BTreeMap<ParticipantId, Waiting>,
     /// R10: hashes of knocks, and the participations they asked for, for the invite's life.
     seen: BTreeSet<[u8; 32]>,
-    seen_keys: BTreeSet<ParticipantId>,
+    seen_ids: BTreeSet<ParticipantId>,
+    seen_hpke_keys: BTreeSet<Vec<u8>>,
 }
 
 impl Lobby {
     pub(super) fn new(private_key: PrivateKey) -> Self {
-        Self { private_key, waiting: BTreeMap::new(), seen: BTreeSet::new(), seen_keys: BTreeSet::new() }
+        Self {
+            private_key,
+            waiting: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            seen_ids: BTreeSet::new(),
+            seen_hpke_keys: BTreeSet::new(),
+        }
     }
 
     /// Takes in a knock: everything is checked before anything is kept.
@@ -87,11 +96,19 @@ impl Lobby {
             return Err(KnockFault::Unsuitable);
         }
         let id = participant_id(invite.call(), &key_package.leaf.signature_key);
-        if known(&key_package.leaf.signature_key) || !self.seen_keys.insert(id) {
+        // MLS takes no key twice, so two guests who share one could not be admitted together.
+        let [leaf_key, init_key] = &key_package.leaf.hpke_keys;
+        let in_tree = |key: &Vec<u8>| group.leaves().iter().any(|leaf| leaf.encryption_key == *key);
+        let reused = |key: &Vec<u8>| self.seen_hpke_keys.contains(key) || in_tree(key);
+        let id_reused = known(&key_package.leaf.signature_key) || self.seen_ids.contains(&id);
+        if id_reused || leaf_key == init_key || reused(leaf_key) || reused(init_key) {
             return Err(KnockFault::KeyReused);
         }
+        self.seen_hpke_keys.extend(key_package.leaf.hpke_keys.iter().cloned());
+        self.seen_ids.insert(id);
         self.seen.insert(hash);
-        self.waiting.insert(id, Waiting { key_package, answer });
+        let mailbox = invite.answer_mailbox(answer.knock());
+        self.waiting.insert(id, Waiting { key_package, answer, mailbox });
         Ok(Knock { id, name: profile.name().to_owned(), kind: profile.kind() })
     }
 

@@ -1,8 +1,11 @@
 //! The log: taking in entries in order, and getting one's own into it (R5, R6, R24).
 
-use core::time::Duration;
+use bytes::Bytes;
 
-use super::commits::{InFlight, Own, cover_at};
+use super::commits::{
+    BACK_OFF, InFlight, MAX_ADMITTED_AT_ONCE, Own, STARVED, Wanted, cover_at, wait_after_garbage,
+};
+use super::epochs::Change;
 use super::judge::{Before, judge};
 use super::knock::Answer;
 use super::message::{EndReason, Event, Lane, SkipReason};
@@ -15,8 +18,7 @@ use crate::time::Time;
 
 /// Bytes of the longest entry that is looked at; a commit that admits a thousand takes a third of it.
 const MAX_ENTRY_LEN: usize = 1 << 20;
-/// How long to wait after the engine failed to build a commit.
-const BACK_OFF: Duration = Duration::from_secs(1);
+const UNDO_FAILED: EngineError = EngineError("undoing a refused entry");
 
 impl Call {
     pub(super) fn handle_entry(&mut self, position: u64, bytes: &[u8]) -> Result<(), HandleError> {
@@ -30,42 +32,62 @@ impl Call {
         let applied = match self.in_flight.take() {
             // R6: own entries are recognised by their bytes, and count once they are read back.
             Some(own) if own.position == position && own.bytes == bytes => self.confirmed(own.what),
-            own => self.lost(own.is_some()).and_then(|()| self.entry_of_others(position, bytes)),
+            own => self.beaten(own.is_some(), position, bytes),
         };
         // Half an epoch is no state to go on from.
         applied.inspect_err(|_| self.end(EndReason::EngineFailed))?;
         Ok(())
     }
 
-    /// Somebody else's entry stands where the own one was meant to: it is made again if it still applies (R24).
-    fn lost(&mut self, there_was_one: bool) -> Result<(), EngineError> {
-        if there_was_one { self.group.drop_own() } else { Ok(()) }
+    /// Somebody else's entry stands at this position. If an own one was meant to stand there, it is dropped, and made again if
+    /// what it was for still applies (R24).
+    fn beaten(&mut self, own_one: bool, position: u64, bytes: &[u8]) -> Result<(), EngineError> {
+        if own_one {
+            self.group.drop_own()?;
+        }
+        let meant_something = self.entry_of_others(position, bytes)?;
+        if own_one && !meant_something {
+            self.lost_to_garbage += 1;
+            self.not_before = self.now + wait_after_garbage(self.lost_to_garbage);
+            if self.lost_to_garbage == STARVED {
+                self.event(Event::LogStarved);
+            }
+        }
+        Ok(())
     }
 
-    fn entry_of_others(&mut self, position: u64, bytes: &[u8]) -> Result<(), EngineError> {
+    /// Takes in an entry of somebody else; says whether it meant anything.
+    fn entry_of_others(&mut self, position: u64, bytes: &[u8]) -> Result<bool, EngineError> {
         let entry = match bytes.len() {
             ..=MAX_ENTRY_LEN => LogEntry::decode(bytes, self.id, self.group.epoch(), position),
             _ => Err(EntryFault::Undecodable),
         };
         match entry.and_then(|entry| self.group.process(entry)) {
-            Err(fault) => self.skip(position, SkipReason::Entry(fault)),
-            Ok(Processed::Leave { leaf }) => self.leave_logged(leaf),
+            Err(fault) => {
+                self.skip(position, SkipReason::Entry(fault));
+                if self.group.is_broken() { Err(UNDO_FAILED) } else { Ok(false) }
+            }
+            Ok(Processed::Leave { leaf }) => {
+                self.leave_logged(leaf);
+                Ok(true)
+            }
             Ok(Processed::Commit { summary, staged }) => {
                 let leaves = self.group.leaves();
                 match self.judge(&leaves, &summary) {
                     Ok(policy) => {
                         let stays = self.group.accept(staged)?;
                         self.applied(&leaves, &summary, policy, stays)?;
+                        Ok(true)
                     }
                     Err(violation) => {
                         self.group.refuse(staged);
                         let by = self.id_at(&leaves, summary.committer);
                         self.skip(position, SkipReason::Policy { by, violation });
+                        if self.group.is_broken() { Err(UNDO_FAILED) } else { Ok(false) }
                     }
                 }
             }
         }
-        Ok(())
     }
 
     fn skip(&mut self, position: u64, reason: SkipReason) {
@@ -74,6 +96,7 @@ impl Call {
 
     fn judge(&self, leaves: &[Leaf], summary: &CommitSummary) -> Result<Policy, super::Violation> {
         let before = Before {
+            call: self.id,
             policy: &self.policy,
             leaves,
             departed: &self.departed,
@@ -122,7 +145,7 @@ impl Call {
                 .answer
                 .seal(&answer, self.group.random())
                 .map_err(|_| EngineError("no randomness"))?;
-            self.send_answer(waiting.answer.knock(), sealed);
+            self.send(Lane::Mailbox(waiting.mailbox), Bytes::from(sealed));
         }
         Ok(())
     }
@@ -150,7 +173,7 @@ impl Call {
             summary.removes.contains(&leaf.index) || summary.covered_leaves.contains(&leaf.index)
         };
         self.departed.extend(leaves.iter().filter(gone).map(|leaf| leaf.signature_key.clone()));
-        let (now, somebody_removed) = (self.now, !removed.is_empty());
+        let (now, removals) = (self.now, !removed.is_empty());
         let policy_changed = summary.policy.is_some();
         let cause = Cause::Commit { by, admitted, removed, left, policy_changed };
         self.policy = policy;
@@ -159,9 +182,13 @@ impl Call {
         let (id, epoch) = (self.id, self.group.epoch());
         self.roster = roster::build(id, epoch, cause, &after, own, &self.policy, Some(&self.roster))
             .ok_or(EngineError("a leaf that was judged is not a participant's"))?;
-        let switch_at = now + self.policy.switch_deadline();
-        let close_at = now + self.policy.retention(somebody_removed);
-        self.begin_epoch(switch_at, close_at, !summary.adds.is_empty())
+        self.lost_to_garbage = 0;
+        self.begin_epoch(Change {
+            switch_at: now + self.policy.switch_deadline(),
+            close_older_at: now + self.policy.retention(removals),
+            newcomers: !summary.adds.is_empty(),
+            removals,
+        })
     }
 
     /// A self-removal stands in the log.
@@ -183,36 +210,45 @@ impl Call {
         staying.map(|member| member.leaf).collect()
     }
 
-    /// Returns when the next own commit may and should go out.
-    pub(super) fn next_commit_at(&self) -> Time {
+    /// Returns when the next own entry may and should go out.
+    pub(super) fn next_launch_at(&self) -> Time {
+        if self.ended.is_some() || self.in_flight.is_some() || !self.group.may_send() {
+            return Time::NEVER;
+        }
+        let due = match self.wanted.leave {
+            true if self.group.logged_leaves().contains(&self.group.own_leaf()) => Time::NEVER,
+            true => Time::ZERO,
+            false => self.next_commit_at(),
+        };
+        due.max(self.not_before)
+    }
+
+    fn next_commit_at(&self) -> Time {
         let hosts = self.staying_hosts();
         let Some(rank) = hosts.iter().position(|leaf| *leaf == self.group.own_leaf()) else {
             return Time::NEVER;
         };
-        if self.in_flight.is_some() || self.wanted.leave {
-            return Time::NEVER;
+        // The host with the lowest leaf commits departures; the others step in, one after the other.
+        let cover_at = self.leave_seen_at.map_or(Time::NEVER, |seen| cover_at(seen, rank));
+        if self.wanted.is_urgent() {
+            return Time::ZERO;
         }
-        let wanted_at = match self.leave_seen_at {
-            _ if self.wanted.any_commit() => Time::ZERO,
-            // The host with the lowest leaf commits departures; the others step in, one after the other.
-            Some(seen) => cover_at(seen, rank),
-            None => return Time::NEVER,
-        };
-        let paced = self.pace.may_commit_at(self.policy.epoch_bits(), self.policy.retention(false)); // R8
-        wanted_at.max(paced).max(self.commit_not_before)
+        // R8 paces all but removals and departures.
+        let paced = self.pace.may_commit_at(self.policy.epoch_bits(), self.policy.longest_retention());
+        if self.wanted.any_commit() { paced.min(cover_at) } else { cover_at }
     }
 
     /// Works towards what is wanted, one entry at a time.
-    pub(super) fn pursue(&mut self) -> Result<(), EngineError> {
-        if self.ended.is_some() || self.in_flight.is_some() {
-            return Ok(());
-        }
-        if self.wanted.leave {
-            let logged = self.group.logged_leaves().contains(&self.group.own_leaf());
-            return if logged { Ok(()) } else { self.send_leave() };
-        }
+    pub(super) fn pursue(&mut self) {
         self.forget_what_no_longer_applies();
-        if self.next_commit_at() <= self.now { self.send_commit() } else { Ok(()) }
+        if self.next_launch_at() > self.now {
+            return;
+        }
+        let launched = if self.wanted.leave { self.send_leave() } else { self.send_commit() };
+        if let Err(error) = launched {
+            self.not_before = self.now + BACK_OFF;
+            self.event(Event::CommitFailed(error));
+        }
     }
 
     fn send_leave(&mut self) -> Result<(), EngineError> {
@@ -238,18 +274,12 @@ impl Call {
     }
 
     fn send_commit(&mut self) -> Result<(), EngineError> {
-        let (own, admitted) = match self.stage_wanted() {
-            Ok(staged) => staged,
-            Err(_) => {
-                // One guest's key package may be what the engine chokes on; the others shall not wait for ever.
-                self.turn_out_unusable_guests();
-                self.stage_wanted().inspect_err(|_| self.commit_not_before = self.now + BACK_OFF)?
-            }
-        };
+        let (own, admitted) = self.stage_wanted()?;
         let leaves = self.group.leaves();
         let allowed = self.group.own_summary().is_some_and(|own| self.judge(&leaves, &own).is_ok());
-        if !allowed {
-            self.commit_not_before = self.now + BACK_OFF;
+        if !allowed || own.commit.len() > MAX_ENTRY_LEN {
+            // It would be again; and each try uses up a generation of the own ratchet.
+            self.wanted = Wanted::default();
             self.group.drop_own()?;
             return Err(EngineError("an own commit breaks the policy"));
         }
@@ -257,39 +287,51 @@ impl Call {
         Ok(())
     }
 
-    /// Builds one commit of all that is wanted; a policy change goes alone (R2).
+    /// Builds one commit of what is wanted: removals first, with admissions; a policy change alone (R2); then admissions.
     fn stage_wanted(&mut self) -> Result<(OwnCommit, Vec<ParticipantId>), EngineError> {
-        let psk_id = self.invite().psk_id();
-        let mut plan = Plan { psk_id: &psk_id, ..Plan::default() };
-        let mut admitted = Vec::new();
-        if !self.wanted.make_host.is_empty() {
-            plan.policy = Some(self.policy_with_new_hosts().encode());
-        } else {
-            let leaf_of = |id: &ParticipantId| self.roster.member(*id).map(|member| member.leaf);
-            plan.removes = self.wanted.remove.iter().filter_map(leaf_of).collect();
-            admitted.extend(self.wanted.admit.iter().copied());
-            let lobby = self.lobby.as_ref();
-            plan.adds = admitted.iter().filter_map(|id| Some(&lobby?.waiting(*id)?.key_package)).collect();
+        if self.wanted.remove.is_empty() && !self.wanted.make_host.is_empty() {
+            let plan = Plan { policy: Some(self.policy_with_new_hosts().encode()), ..Plan::default() };
+            let staged = self.group.stage_own(plan, self.next);
+            return staged.map(|own| (own, Vec::new())).inspect_err(|_| self.wanted.make_host.clear());
         }
-        Ok((self.group.stage_own(plan, self.next)?, admitted))
-    }
-
-    fn turn_out_unusable_guests(&mut self) {
-        let psk_id = self.invite().psk_id();
-        for id in self.wanted.admit.clone() {
-            let Some(lobby) = &mut self.lobby else { return };
-            let Some(waiting) = lobby.waiting(id) else { continue };
-            let plan = Plan { adds: vec![&waiting.key_package], psk_id: &psk_id, ..Plan::default() };
-            if self.group.stage_own(plan, self.next).is_err() {
-                lobby.take(id);
-                self.wanted.admit.remove(&id);
+        let admitted = self.wanted.admit.iter().copied().take(MAX_ADMITTED_AT_ONCE).collect::<Vec<_>>();
+        let all = self.stage(true, &admitted);
+        let (Err(error), Some(first)) = (&all, admitted.first()) else { return Ok((all?, admitted)) };
+        let error = *error;
+        if self.wanted.is_urgent() || self.leave_seen_at.is_some() {
+            // A guest's key package may be what the engine chokes on: who goes shall not have to wait for that.
+            return Ok((self.stage(true, &[])?, Vec::new()));
+        }
+        match self.stage(false, &[*first]) {
+            Ok(own) => Ok((own, vec![*first])),
+            Err(_) => {
+                self.wanted.admit.remove(first);
+                self.lobby.as_mut().map(|lobby| lobby.take(*first));
+                self.event(Event::GuestUnusable(*first));
+                Err(error)
             }
         }
     }
 
+    fn stage(&mut self, removals: bool, admitted: &[ParticipantId]) -> Result<OwnCommit, EngineError> {
+        let psk_id = self.invite().psk_id();
+        let lobby = self.lobby.as_ref();
+        let leaf_of = |id: &ParticipantId| self.roster.member(*id).map(|member| member.leaf);
+        let plan = Plan {
+            adds: admitted.iter().filter_map(|id| Some(&lobby?.waiting(*id)?.key_package)).collect(),
+            removes: self.wanted.remove.iter().filter(|_| removals).filter_map(leaf_of).collect(),
+            policy: None,
+            psk_id: &psk_id,
+        };
+        self.group.stage_own(plan, self.next)
+    }
+
     fn policy_with_new_hosts(&self) -> Policy {
         let mut policy = self.policy.clone();
-        for leaf in self.group.leaves() {
+        let leaves = self.group.leaves();
+        // Who is gone does not come back (R3), so the list need not remember him.
+        policy.hosts.retain(|host| leaves.iter().any(|leaf| leaf.signature_key == host));
+        for leaf in leaves {
             let wanted =
                 self.wanted.make_host.contains(&roster::participant_id(self.id, &leaf.signature_key));
             let key = <[u8; 32]>::try_from(leaf.signature_key.as_slice());

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::judge::Violation;
 use super::profile::Kind;
 use super::roster::Roster;
-use crate::group::EntryFault;
+use crate::group::{EngineError, EntryFault};
 use crate::id::{Epoch, MailboxId, ParticipantId};
 use crate::time::Time;
 
@@ -69,7 +69,14 @@ pub enum Event {
         /// What was wrong with it.
         reason: SkipReason,
     },
-    /// The call is over for this participant; nothing is sealed or opened any more.
+    /// A guest cannot be added: his key package is not one that the engine takes. He does not wait any more.
+    GuestUnusable(ParticipantId),
+    /// An own commit could not be built; what is wanted is tried again later.
+    CommitFailed(EngineError),
+    /// The delivery service keeps this participant's entries out of the log: others' garbage takes their positions.
+    LogStarved,
+    /// The call is over for this participant; nothing is sealed or opened any more. Drop the [`Call`](super::Call): that wipes
+    /// what is left of its secrets.
     Ended(EndReason),
 }
 

@@ -43,11 +43,13 @@ pub use profile::{Kind, MAX_NAME_LEN, NameError, Profile};
 pub use roster::{Cause, Member, Roster};
 
 use commits::{InFlight, Pace, Wanted};
-use epochs::{Epochs, NotTaken};
+use epochs::{Change, Epochs, NotTaken};
 use knock::Answer;
 use lobby::Lobby;
 use policy::Policy;
 
+/// No log gets that long; and counting on from here never overflows.
+const MAX_POSITION: u64 = 1 << 62;
 /// RFC 9605 §5.2.
 const BASE_KEY_LABEL: &str = "SFrame 1.0 Base Key";
 
@@ -72,8 +74,10 @@ pub struct Call {
     lobby: Option<Lobby>,
     wanted: Wanted,
     in_flight: Option<InFlight>,
-    /// Set when the engine failed to build a commit.
-    commit_not_before: Time,
+    /// No own entry goes out before: the engine failed to build one, or garbage beats ours to its place.
+    not_before: Time,
+    /// Own entries in a row whose positions were taken by entries that mean nothing.
+    lost_to_garbage: u32,
     /// When the first self-removal of this epoch was read.
     leave_seen_at: Option<Time>,
     outputs: VecDeque<Output>,
@@ -109,7 +113,7 @@ impl Call {
 
     fn joined(id: CallId, joined: Joined, departed: BTreeSet<Vec<u8>>, now: Time) -> Option<Self> {
         let policy = Policy::decode(&joined.group.policy()?)?;
-        let next = joined.position.checked_add(1)?;
+        let next = joined.position.checked_add(1).filter(|next| *next < MAX_POSITION)?;
         Self::start(id, joined.group, policy, Cause::Joined, departed, next, now)?.opened(now).ok()
     }
 
@@ -138,7 +142,8 @@ impl Call {
             lobby: None,
             wanted: Wanted::default(),
             in_flight: None,
-            commit_not_before: Time::ZERO,
+            not_before: Time::ZERO,
+            lost_to_garbage: 0,
             leave_seen_at: None,
             outputs: VecDeque::new(),
             ended: None,
@@ -151,17 +156,13 @@ impl Call {
         let invite = self.invite();
         self.group.store_psk(&invite.psk_id(), &invite.psk()[..])?;
         self.set_time(now);
-        self.begin_epoch(now, Time::NEVER, false)?;
+        let first = Change { switch_at: now, close_older_at: Time::NEVER, newcomers: false, removals: false };
+        self.begin_epoch(first)?;
         Ok(self)
     }
 
     /// Exports the keys of the group's new epoch and announces its roster. Both come from the same tree (R14).
-    fn begin_epoch(
-        &mut self,
-        switch_at: Time,
-        close_older_at: Time,
-        newcomers: bool,
-    ) -> Result<(), EngineError> {
+    fn begin_epoch(&mut self, change: Change) -> Result<(), EngineError> {
         let suite = self.policy.suite();
         let keys = EpochKeys::new(
             self.group.epoch(),
@@ -171,7 +172,7 @@ impl Call {
             self.roster.by_leaf(),
             self.group.export(BASE_KEY_LABEL, suite.key_len())?,
         );
-        self.epochs.begin(keys, switch_at, close_older_at, newcomers);
+        self.epochs.begin(keys, change);
         self.pace.epoch_began(self.now, self.policy.epoch_bits());
         self.event(Event::Roster(self.roster.clone()));
         Ok(())
@@ -288,7 +289,7 @@ impl Call {
     /// [`CallError::NotHost`], [`CallError::NoLobby`], [`CallError::NotWaiting`], [`CallError::BeingAdmitted`].
     pub fn deny(&mut self, guest: ParticipantId, now: Time) -> Result<(), CallError> {
         self.hosting()?;
-        if self.wanted.admit.contains(&guest) {
+        if self.in_flight.as_ref().is_some_and(|own| own.admits(guest)) {
             return Err(CallError::BeingAdmitted);
         }
         let lobby = self.lobby.as_mut().ok_or(CallError::NoLobby)?;
@@ -296,9 +297,10 @@ impl Call {
         let random = self.group.random();
         let sealed =
             waiting.answer.seal(&Answer::Denied, random).map_err(|_| EngineError("no randomness"))?;
-        let knock = *waiting.answer.knock();
+        let lane = Lane::Mailbox(waiting.mailbox);
         lobby.take(guest);
-        self.send_answer(&knock, sealed);
+        self.wanted.admit.remove(&guest);
+        self.send(lane, Bytes::from(sealed));
         self.after_command(now)
     }
 
@@ -318,10 +320,13 @@ impl Call {
     /// Admitting guests takes the lobby's private key, which a new host does not get yet.
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::NotOnRoster`], [`CallError::Yourself`].
+    /// [`CallError::NotHost`], [`CallError::NotOnRoster`], [`CallError::Yourself`], [`CallError::TooManyHosts`].
     pub fn make_host(&mut self, participant: ParticipantId, now: Time) -> Result<(), CallError> {
         self.hosting()?;
         self.check_others(&[participant])?;
+        if self.policy.hosts.len() + self.wanted.make_host.len() >= policy::MAX_HOSTS {
+            return Err(CallError::TooManyHosts);
+        }
         self.wanted.make_host.insert(participant);
         self.after_command(now)
     }
@@ -357,7 +362,7 @@ impl Call {
     fn after_command(&mut self, now: Time) -> Result<(), CallError> {
         self.set_time(now);
         self.tick();
-        self.pursue()?;
+        self.pursue();
         Ok(())
     }
 
@@ -385,7 +390,7 @@ impl Call {
             }
         }
         self.tick();
-        self.pursue()?;
+        self.pursue();
         Ok(())
     }
 
@@ -410,8 +415,7 @@ impl Call {
             self.send(own.lane, own.payload);
         }
         self.tick();
-        // What the engine cannot build now stays wanted and is tried again later.
-        self.pursue().unwrap_or_default();
+        self.pursue();
     }
 
     /// Returns the next thing that the call wants; to be called after every input until it is [`Output::Timeout`].
@@ -432,7 +436,7 @@ impl Call {
             return Time::NEVER;
         }
         let resend = self.in_flight.as_ref().map_or(Time::NEVER, InFlight::resend_at);
-        self.epochs.next_deadline().min(resend).min(self.next_commit_at())
+        self.epochs.next_deadline().min(resend).min(self.next_launch_at())
     }
 
     fn tick(&mut self) {
@@ -452,6 +456,7 @@ impl Call {
         self.wanted = Wanted::default();
         self.in_flight = None;
         self.lobby = None;
+        self.group.wipe();
         self.event(Event::Ended(reason));
     }
 
@@ -461,11 +466,6 @@ impl Call {
 
     fn send(&mut self, lane: Lane, payload: Bytes) {
         self.outputs.push_back(Output::Send(Message { lane, payload }));
-    }
-
-    fn send_answer(&mut self, knock: &[u8; 32], sealed: Vec<u8>) {
-        let lane = Lane::Mailbox(self.invite().answer_mailbox(knock));
-        self.send(lane, Bytes::from(sealed));
     }
 
     /// Hashes all that a refused input must not change, for tests.

@@ -12,7 +12,9 @@ use crate::id::CallId;
 use crate::sframe::CipherSuite;
 
 const VERSION: u8 = 1;
-const MAX_HOSTS: usize = 256;
+pub(super) const MAX_HOSTS: usize = 256;
+/// Old keys serve frames that are late; and a host must not be able to make everybody keep them for ever.
+const MAX_RETENTION_MS: u32 = 300_000;
 /// R8: 2^(E−1) epochs must fit into the retention time, and the KID should stay short.
 const EPOCH_BITS: core::ops::RangeInclusive<u8> = 3..=8;
 
@@ -57,8 +59,8 @@ pub enum ConfigError {
     /// A call has at least one participant.
     #[error("max_participants must be at least 1")]
     Participants,
-    /// Senders switch before receivers forget; and no duration is beyond a day.
-    #[error("switch_deadline must be below retention and removal_retention, and these at most a day")]
+    /// Senders switch before receivers forget, and nobody keeps old keys for more than five minutes.
+    #[error("switch_deadline must be below retention and removal_retention, and these at most five minutes")]
     Durations,
 }
 
@@ -91,8 +93,7 @@ impl Drop for InviteFields {
 }
 
 fn millis(duration: Duration) -> Result<u32, ConfigError> {
-    let millis = u32::try_from(duration.as_millis()).map_err(|_| ConfigError::Durations)?;
-    if millis <= 86_400_000 { Ok(millis) } else { Err(ConfigError::Durations) }
+    u32::try_from(duration.as_millis()).map_err(|_| ConfigError::Durations)
 }
 
 impl Policy {
@@ -125,7 +126,7 @@ impl Policy {
         }
         let shortest = self.retention_ms.min(self.removal_retention_ms);
         let longest = self.retention_ms.max(self.removal_retention_ms);
-        if self.switch_deadline_ms >= shortest || longest > 86_400_000 {
+        if self.switch_deadline_ms >= shortest || longest > MAX_RETENTION_MS {
             return Err(ConfigError::Durations);
         }
         Ok(())
@@ -161,6 +162,10 @@ impl Policy {
     pub(crate) fn retention(&self, somebody_was_removed: bool) -> Duration {
         let millis = if somebody_was_removed { self.removal_retention_ms } else { self.retention_ms };
         Duration::from_millis(millis.into())
+    }
+
+    pub(crate) fn longest_retention(&self) -> Duration {
+        self.retention(true).max(self.retention(false))
     }
 
     pub(crate) fn is_host(&self, signature_key: &[u8]) -> bool {

@@ -64,12 +64,16 @@ impl<'a> Setup<'a> {
     }
 
     fn bundle(&self) -> Result<Option<PskBundle<'a>>, HpkeError> {
-        // hpke panics over longer ones; RFC 9180 §7.2.1 bounds them.
-        if self.info.len() + self.psk.map_or(0, |(_, id)| id.len()) > 1 << 15 {
-            return Err(HpkeError);
-        }
         self.psk.map(|(secret, id)| PskBundle::new(secret, id).map_err(|_| HpkeError)).transpose()
     }
+}
+
+/// Says whether a public key is one that messages can be sealed to: 32 bytes, and not one of the few points with which every
+/// key agreement gives zero (RFC 7748 §6.1). The same answer for everybody: it hangs on the key alone (R4).
+pub(crate) fn is_usable(public: &[u8]) -> bool {
+    // A low-order point gives zero with any private key, so a fixed one will do.
+    let any = KeyPair::derive(b"subrosa: is this key usable?").private;
+    receiver(&any, public, Setup::base(b"")).is_ok()
 }
 
 type Sender = hpke::aead::AeadCtxS<AesGcm128, HkdfSha256, Kem>;
@@ -100,4 +104,31 @@ pub(crate) fn receiver(
     let private = <Kem as hpke::Kem>::PrivateKey::from_bytes(private.as_bytes()).map_err(|_| HpkeError)?;
     let encapsulated = <Kem as hpke::Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| HpkeError)?;
     hpke::setup_receiver(&mode, &private, &encapsulated, setup.info).map_err(|_| HpkeError)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_agree_on_zero_are_not_usable() {
+        let genuine = KeyPair::derive(b"anybody").public;
+        assert!(is_usable(&genuine));
+        assert!(!is_usable(&genuine[1..]) && !is_usable(&[]), "of another length");
+        let low_order = |first: u8, rest: u8, last: u8| {
+            let mut point = [rest; KEY_LEN];
+            (point[0], point[KEY_LEN - 1]) = (first, last);
+            point
+        };
+        // 0, 1, p − 1, p, p + 1.
+        for point in [
+            low_order(0, 0, 0),
+            low_order(1, 0, 0),
+            low_order(0xec, 0xff, 0x7f),
+            low_order(0xed, 0xff, 0x7f),
+            low_order(0xee, 0xff, 0x7f),
+        ] {
+            assert!(!is_usable(&point), "{point:02x?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Decoding log entries, once, before MLS sees them (R5).
 
-use openmls::prelude::{ContentType, MlsMessageBodyIn, MlsMessageIn, PrivateMessageIn};
+use openmls::prelude::{ContentType, MlsMessageBodyIn, MlsMessageIn, PrivateMessageIn, WireFormat};
 use thiserror::Error;
 use tls_codec::DeserializeBytes;
 
@@ -55,6 +55,9 @@ impl LogEntry {
     ) -> Result<Self, EntryFault> {
         let message =
             MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| EntryFault::Undecodable)?;
+        if message.wire_format() != WireFormat::PrivateMessage {
+            return Err(EntryFault::NotPrivate);
+        }
         let MlsMessageBodyIn::PrivateMessage(message) = message.extract() else {
             return Err(EntryFault::NotPrivate);
         };

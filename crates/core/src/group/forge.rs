@@ -8,7 +8,7 @@ use super::member::{Group, credential_with_key};
 impl Group {
     /// Forgets that others asked to leave.
     pub(crate) fn forge_deafness(&mut self) {
-        self.forget_epoch();
+        self.logged.clear();
     }
 
     /// A commit that gives the committer another name.

@@ -15,7 +15,10 @@ use zeroize::Zeroizing;
 use super::entry::{EntryFault, LogEntry};
 use super::provider::{CIPHERSUITE, Provider, SignatureKey};
 use super::summary::{AddedLeaf, CommitSummary, Leaf, basic, policy_of};
-use super::{EngineError, PADDING, POSITION_EXTENSION, SENDER_RATCHET, capabilities, context_extensions};
+use super::{
+    EngineError, MAX_OWN_MESSAGES, PADDING, POSITION_EXTENSION, SENDER_RATCHET, capabilities,
+    context_extensions,
+};
 use crate::crypto::Random;
 use crate::id::{CallId, Epoch};
 
@@ -65,8 +68,12 @@ pub(crate) struct Group {
     pub(super) mls: MlsGroup,
     pub(super) signer: SignatureKey,
     /// R24: self-removals logged in this epoch, kept outside of the engine until the commit that covers them.
-    logged: Vec<(u32, QueuedProposal)>,
+    pub(super) logged: Vec<(u32, QueuedProposal)>,
     own_leave: Option<QueuedProposal>,
+    /// Own handshake messages made in this epoch, whether or not they made it into the log.
+    own_messages: u32,
+    /// A refused entry could not be undone: memory and storage differ.
+    broken: bool,
 }
 
 impl Group {
@@ -100,7 +107,7 @@ impl Group {
     }
 
     pub(super) fn new(provider: Provider, mls: MlsGroup, signer: SignatureKey) -> Self {
-        Self { provider, mls, signer, logged: Vec::new(), own_leave: None }
+        Self { provider, mls, signer, logged: Vec::new(), own_leave: None, own_messages: 0, broken: false }
     }
 
     pub(crate) fn random(&self) -> &Random {
@@ -124,6 +131,7 @@ impl Group {
             index: member.index.u32(),
             signature_key: member.signature_key,
             credential: basic(&member.credential),
+            encryption_key: member.encryption_key,
         };
         self.mls.members().map(leaf).collect()
     }
@@ -167,6 +175,9 @@ impl Group {
     /// policy, or is empty.
     pub(crate) fn stage_own(&mut self, plan: Plan<'_>, position: u64) -> Result<OwnCommit, EngineError> {
         self.drop_own()?;
+        if !self.may_send() {
+            return Err(EngineError("too many own messages in this epoch"));
+        }
         let staged = self.try_stage_own(plan, position);
         if staged.is_err() {
             self.drop_own()?;
@@ -207,6 +218,7 @@ impl Group {
             .map_err(failed)?
             .stage_commit(&self.provider)
             .map_err(|_| EngineError("staging a commit"))?;
+        self.own_messages += 1;
         let written = |_| EngineError("writing a message");
         let welcome =
             messages.to_welcome_msg().map(|welcome| welcome.to_bytes()).transpose().map_err(written)?;
@@ -240,9 +252,18 @@ impl Group {
         Ok(())
     }
 
+    /// Says whether the others could still hear an own message made in this epoch.
+    pub(crate) fn may_send(&self) -> bool {
+        self.own_messages < MAX_OWN_MESSAGES
+    }
+
     /// Makes the proposal to remove oneself; it counts once `own_leave_is_logged`.
     pub(crate) fn propose_leave(&mut self, position: u64) -> Result<Vec<u8>, EngineError> {
         self.drop_own()?;
+        if !self.may_send() {
+            return Err(EngineError("too many own messages in this epoch"));
+        }
+        self.own_messages += 1;
         self.mls.set_aad(position.to_be_bytes().to_vec());
         let message = self
             .mls
@@ -340,16 +361,30 @@ impl Group {
     fn undo(&mut self) {
         // The engine changes nothing before it has authenticated a message; only then does the state have to be read back.
         // Its own sending ratchet is written out whenever it moves, so it cannot go back here.
-        if self.provider.storage.roll_back()
-            && let Ok(Some(before)) = MlsGroup::load(&self.provider.storage, self.mls.group_id())
-        {
-            self.mls = before;
+        if !self.provider.storage.roll_back() {
+            return;
+        }
+        match MlsGroup::load(&self.provider.storage, self.mls.group_id()) {
+            Ok(Some(before)) => self.mls = before,
+            _ => self.broken = true,
         }
     }
 
-    pub(super) fn forget_epoch(&mut self) {
+    /// Says whether undoing an entry failed: there is no state to go on from.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Wipes what is stored. The group is of no use afterwards.
+    pub(crate) fn wipe(&mut self) {
+        self.forget_epoch();
+        self.provider.storage.wipe();
+    }
+
+    fn forget_epoch(&mut self) {
         self.logged.clear();
         self.own_leave = None;
+        self.own_messages = 0;
     }
 
     #[cfg(test)]

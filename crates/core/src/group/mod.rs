@@ -33,8 +33,12 @@ const POLICY_EXTENSION: u16 = 0xF001;
 const POSITION_EXTENSION: u16 = 0xF002;
 /// Handshake messages are padded to a multiple of this, so that their sizes say little.
 const PADDING: usize = 128;
-/// Handshake messages of one sender that may come out of order, and that may be missing, in one epoch.
-const SENDER_RATCHET: (u32, u32) = (5, 1000);
+/// Handshake messages of one sender that may come out of order, and that may be missing, in one epoch. Whoever loses a race
+/// has used up a generation that nobody else sees.
+const SENDER_RATCHET: (u32, u32) = (5, 4096);
+/// Handshake messages that a member makes in one epoch, at most: one more, and the others could not hear it while its maker
+/// would take it for valid.
+const MAX_OWN_MESSAGES: u32 = 4000;
 
 /// The MLS engine failed at something that it should be able to do. Says where; nothing of the engine's own words, which
 /// might quote what they should not.

@@ -56,6 +56,13 @@ impl OpenMlsProvider for Provider {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// An HPKE public key that this thread makes after so many others, for tests of what others do with it.
+    pub(super) static FORGED_PUBLIC_KEY: core::cell::Cell<Option<(u32, Vec<u8>)>> =
+        const { core::cell::Cell::new(None) };
+}
+
 /// A participant's signature key: fresh for each call, zeroized on drop (by ed25519-dalek).
 pub(super) struct SignatureKey(SigningKey);
 
@@ -289,6 +296,11 @@ impl OpenMlsCrypto for Crypto {
 
     fn derive_hpke_keypair(&self, config: HpkeConfig, ikm: &[u8]) -> Result<HpkeKeyPair, CryptoError> {
         own_hpke_only(&config)?;
+        #[cfg(test)]
+        match FORGED_PUBLIC_KEY.take() {
+            Some((0, public)) => return Ok(HpkeKeyPair { private: vec![1; 32].into(), public }),
+            later => FORGED_PUBLIC_KEY.set(later.map(|(after, public)| (after - 1, public))),
+        }
         let pair = KeyPair::derive(ikm);
         Ok(HpkeKeyPair { private: pair.private.as_bytes().to_vec().into(), public: pair.public.to_vec() })
     }

@@ -63,6 +63,10 @@ impl Storage {
         changed
     }
 
+    pub(super) fn wipe(&self) {
+        *self.0.borrow_mut() = Inner::default();
+    }
+
     /// Hashes everything that is stored, so that tests can tell whether a refused input changed anything.
     #[cfg(test)]
     pub(super) fn digest(&self) -> [u8; 32] {

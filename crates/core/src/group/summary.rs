@@ -7,7 +7,9 @@ use openmls::prelude::{
     StagedCommit,
 };
 use openmls::schedule::{PreSharedKeyId, Psk};
-use tls_codec::{DeserializeBytes as _, Serialize as _};
+use tls_codec::{DeserializeBytes as _, Serialize as _, VLBytes};
+
+use crate::crypto::hpke;
 
 use super::{POLICY_EXTENSION, capabilities, context_extensions};
 
@@ -18,6 +20,7 @@ pub(crate) struct Leaf {
     pub(crate) signature_key: Vec<u8>,
     /// The content of its basic credential; empty if the credential is of another type.
     pub(crate) credential: Vec<u8>,
+    pub(crate) encryption_key: Vec<u8>,
 }
 
 /// A leaf that a commit adds.
@@ -25,7 +28,9 @@ pub(crate) struct Leaf {
 pub(crate) struct AddedLeaf {
     pub(crate) signature_key: Vec<u8>,
     pub(crate) credential: Vec<u8>,
-    /// It has the capabilities, extensions and lifetime that every leaf of a call has.
+    /// Of its leaf, and of its key package.
+    pub(crate) hpke_keys: [Vec<u8>; 2],
+    /// It has the capabilities, extensions and lifetime that every leaf of a call has, and keys that one can seal to.
     pub(crate) is_standard: bool,
 }
 
@@ -42,7 +47,8 @@ pub(crate) struct CommitSummary {
     pub(crate) psks: Vec<Vec<u8>>,
     /// The new policy's bytes, if the group context changes.
     pub(crate) policy: Option<Vec<u8>>,
-    /// The update path gives the committer's leaf another credential, signature key, capabilities or extensions.
+    /// The update path gives the committer's leaf another credential, signature key, capabilities or extensions, or a key that
+    /// nobody can seal to.
     pub(crate) changes_identity: bool,
     /// Proposals of any other kind or form.
     pub(crate) others: usize,
@@ -88,6 +94,7 @@ impl CommitSummary {
 impl AddedLeaf {
     pub(super) fn of(key_package: &KeyPackage) -> Self {
         let leaf = key_package.leaf_node();
+        let hpke_keys = [encryption_key(leaf), key_package.hpke_init_key().as_slice().to_vec()];
         let lifetime = key_package.life_time();
         Self {
             signature_key: leaf.signature_key().as_slice().to_vec(),
@@ -97,7 +104,10 @@ impl AddedLeaf {
                 && lifetime.not_after() == u64::MAX
                 && *leaf.capabilities() == capabilities()
                 && leaf.extensions().iter().next().is_none()
-                && key_package.extensions().iter().next().is_none(),
+                && key_package.extensions().iter().next().is_none()
+                // The engine does not look: with one bad key in the tree no later commit could have a path.
+                && hpke_keys.iter().all(|key| hpke::is_usable(key)),
+            hpke_keys,
         }
     }
 }
@@ -115,6 +125,13 @@ fn same_identity(new: &LeafNode, old: &Member) -> bool {
         && new.signature_key().as_slice() == old.signature_key
         && *new.capabilities() == capabilities()
         && new.extensions().iter().next().is_none()
+        && hpke::is_usable(&encryption_key(new))
+}
+
+/// openmls has no accessor for its bytes: the key is written out and read back. Empty if that fails, which no key is.
+fn encryption_key(leaf: &LeafNode) -> Vec<u8> {
+    let written = leaf.encryption_key().tls_serialize_detached().unwrap_or_default();
+    VLBytes::tls_deserialize_exact_bytes(&written).map(Vec::from).unwrap_or_default()
 }
 
 /// openmls has no accessor for a PSK proposal's identifier: it is written out and read back.

@@ -1,6 +1,7 @@
 //! The media keys of one epoch, and the KID layout that names them (RFC 9605 §5.2).
 
 use core::array;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 
 use zeroize::Zeroizing;
@@ -11,6 +12,10 @@ use crate::track::TrackId;
 
 /// Contexts (tracks) that one leaf may use in one epoch: 16 of each kind. Bounds what a member can make others keep.
 pub(crate) const CONTEXTS: usize = 64;
+
+/// Contexts of all senders together that are kept in one epoch, about 2 kB each: some for every leaf, and some more.
+const ROOM_PER_LEAF: usize = 8;
+const ROOM_AT_LEAST: usize = 2 * CONTEXTS;
 
 /// How a KID is put together in one epoch: `context << (S + E) | leaf << E | epoch mod 2^E`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +67,8 @@ pub(crate) struct EpochKeys {
     /// Who sits at which leaf, from the same tree as the base key (R14).
     leaves: Box<[Option<ParticipantId>]>,
     heard: Box<[OnceLock<Box<Contexts>>]>,
+    /// Contexts that may still be kept. A member can forge in anybody's name, so a limit for each leaf is not enough.
+    room: AtomicUsize,
     own: [OnceLock<Box<FrameKey>>; CONTEXTS],
 }
 
@@ -77,7 +84,8 @@ impl EpochKeys {
         let layout = KidLayout::new(epoch_bits, leaves.len());
         let heard = leaves.iter().map(|_| OnceLock::new()).collect();
         let own = array::from_fn(|_| OnceLock::new());
-        Self { epoch, suite, layout, own_leaf, base_key, leaves, heard, own }
+        let room = AtomicUsize::new(ROOM_AT_LEAST + leaves.len() * ROOM_PER_LEAF);
+        Self { room, epoch, suite, layout, own_leaf, base_key, leaves, heard, own }
     }
 
     pub(crate) fn participant(&self, leaf: usize) -> Option<ParticipantId> {
@@ -89,10 +97,11 @@ impl EpochKeys {
         self.heard.get(leaf)?.get()?[track.context() as usize].get().map(Box::as_ref)
     }
 
-    /// Keeps the context of a frame that was just authenticated; another thread may have been first.
+    /// Keeps the context of a frame that was just authenticated, if there is room; another thread may have been first.
     pub(crate) fn keep(&self, leaf: usize, track: TrackId, key: FrameKey) -> Option<&Context> {
         let contexts = self.heard.get(leaf)?.get_or_init(|| Box::new(array::from_fn(|_| OnceLock::new())));
         let context = &contexts[track.context() as usize];
+        self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(1)).ok()?;
         Some(context.get_or_init(|| Box::new(Context { key, window: ReplayWindow::new() })))
     }
 

@@ -38,6 +38,9 @@ pub enum FrameFault {
     /// A frame with this counter was opened before, or it is too old to tell.
     #[error("replayed or too old")]
     Replayed,
+    /// The call's participants have used more tracks in this epoch than they are allowed together.
+    #[error("too many tracks in its epoch")]
+    TooManyTracks,
     /// The tag does not fit: forged, damaged, or sealed with other metadata. No detail, on purpose.
     #[error("not authentic")]
     Unauthentic,

@@ -119,7 +119,10 @@ impl KeyRing {
     }
 
     /// Lets openers open an epoch's frames. R14: called for an epoch whose roster was taken, and for no other.
-    pub(crate) fn publish(&self, keys: EpochKeys) {
+    ///
+    /// `false` if a newer epoch with the same low bits is here already.
+    pub(crate) fn publish(&self, keys: EpochKeys) -> bool {
+        let mut published = false;
         self.change(|table| {
             let slot = table.slot(keys.epoch);
             if table.opening[slot].as_ref().is_some_and(|there| there.epoch >= keys.epoch) {
@@ -130,7 +133,14 @@ impl KeyRing {
             });
             table.newest = table.newest.max(Some(keys.epoch));
             table.opening[slot] = Some(Arc::new(keys));
+            published = true;
         });
+        published
+    }
+
+    /// Stops sealing until the next switch.
+    pub(crate) fn stop_sealing(&self) {
+        self.change(|table| table.sealing = None);
     }
 
     /// Lets sealers seal under a published epoch; an epoch only rises (R15). `false` if it is not published.

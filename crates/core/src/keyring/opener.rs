@@ -41,7 +41,6 @@ pub enum Opening {
 pub struct HeldId(pub u64);
 
 /// A frame that was held, after its epoch came or its time was over.
-#[derive(Debug)]
 pub struct Released {
     /// Which one, as [`Opening::Held`] said.
     pub id: HeldId,
@@ -130,6 +129,16 @@ impl fmt::Debug for Opener {
     }
 }
 
+impl fmt::Debug for Released {
+    /// Without the payload: media stays out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Released")
+            .field("id", &self.id)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Parsed {
     header: Header,
@@ -181,7 +190,8 @@ fn open_under(
             let key = keys.derive(parsed.kid());
             open_in_place(&key, counter, parsed.header_len, metadata, aad, frame).map_err(refused)?;
             // Only now, after authentication, is anything kept.
-            keys.keep(leaf, track, key).is_some_and(|context| context.window.accept(counter))
+            let context = keys.keep(leaf, track, key).ok_or(fault(FrameFault::TooManyTracks))?;
+            context.window.accept(counter)
         }
     };
     if !accepted {

@@ -29,11 +29,21 @@ fn key(index: u32) -> [u8; 32] {
 }
 
 fn leaf(index: u32) -> Leaf {
-    Leaf { index, signature_key: key(index).to_vec(), credential: b"\x01\x00name".to_vec() }
+    Leaf {
+        index,
+        signature_key: key(index).to_vec(),
+        credential: b"\x01\x00name".to_vec(),
+        encryption_key: vec![index as u8; 32],
+    }
 }
 
 fn added(index: u32) -> AddedLeaf {
-    AddedLeaf { signature_key: key(index).to_vec(), credential: b"\x01\x00name".to_vec(), is_standard: true }
+    AddedLeaf {
+        signature_key: key(index).to_vec(),
+        credential: b"\x01\x00name".to_vec(),
+        hpke_keys: [vec![], vec![]],
+        is_standard: true,
+    }
 }
 
 fn adds(indices: &[u32]) -> CommitSummary {
@@ -61,7 +71,14 @@ fn verdict(leaving: &[u32], commit: &CommitSummary) -> Result<Policy, Violation>
     let leaves = [leaf(HOST), leaf(MEMBER), leaf(OTHER)];
     let policy = policy();
     judge(
-        &Before { policy: &policy, leaves: &leaves, departed: &departed, leaving, invite_psk_id: PSK_ID },
+        &Before {
+            call: CallId([0; 16]),
+            policy: &policy,
+            leaves: &leaves,
+            departed: &departed,
+            leaving,
+            invite_psk_id: PSK_ID,
+        },
         commit,
     )
 }
@@ -139,6 +156,7 @@ fn a_key_on_the_list_of_hosts_cannot_be_added() {
     let mut policy = policy();
     policy.hosts.push(key(7));
     let before = Before {
+        call: CallId([0; 16]),
         policy: &policy,
         leaves: &[leaf(HOST)],
         departed: &BTreeSet::new(),
@@ -210,6 +228,7 @@ fn one_host_stays() {
     hosts.hosts = vec![key(HOST), key(MEMBER)];
     let leaves = [leaf(HOST), leaf(MEMBER)];
     let before = Before {
+        call: CallId([0; 16]),
         policy: &hosts,
         leaves: &leaves,
         departed: &BTreeSet::new(),
