@@ -1,0 +1,45 @@
+//! A participant's line to the media server: a socket, and the two words that the server understands.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+
+use crate::failure::{Context, Failure};
+
+/// "Forward to me", and the server's answer. RTP begins with a byte of 0x80 or more.
+pub(crate) const JOIN: &[u8] = &[0];
+/// "Forward to me no longer".
+pub(crate) const PART: &[u8] = &[1];
+/// More than any datagram of the call has.
+pub(crate) const MAX_DATAGRAM: usize = 2048;
+
+/// As much as a busy moment may pile up; the system gives what it allows.
+const RECEIVE_BUFFER: usize = 8 << 20;
+
+/// Opens a UDP socket of this machine alone.
+pub(crate) fn bind(port: u16) -> std::io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    // A smaller buffer still works, and what it loses is measured.
+    socket.set_recv_buffer_size(RECEIVE_BUFFER).unwrap_or_default();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    Ok(socket.into())
+}
+
+/// Opens a line; the server forwards from now on.
+pub(crate) async fn open(server: SocketAddr) -> Result<UdpSocket, Failure> {
+    let socket = bind(0).or_broken("a participant's socket")?;
+    socket.set_nonblocking(true).or_broken("a participant's socket")?;
+    let socket = UdpSocket::from_std(socket).or_broken("a participant's socket")?;
+    socket.connect(server).await.or_broken("a participant's socket")?;
+    let mut answer = [0; MAX_DATAGRAM];
+    for _ in 0..20 {
+        socket.send(JOIN).await.or_broken("registering with the media server")?;
+        if timeout(Duration::from_millis(250), socket.recv(&mut answer)).await.is_ok() {
+            return Ok(socket);
+        }
+    }
+    Err(Failure::Broken("the media server does not answer".to_owned()))
+}

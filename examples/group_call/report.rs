@@ -1,0 +1,284 @@
+//! `report.json`: what was measured, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+use subrosa::{Cause, EndReason, Epoch, ParticipantId};
+
+use crate::args::Args;
+use crate::capture::Seen;
+use crate::intruder::Intruder;
+use crate::ledger::{Calls, Frames, Sealed};
+use crate::participant::Outcome;
+use crate::setting::Setting;
+use crate::story::Told;
+use crate::trial::Trial;
+
+/// Frames sealed within this time of their sender's switch were sealed "at" it; in the story's time.
+const AROUND_SWITCH: Duration = Duration::from_secs(2);
+
+/// Everything that the report is made of.
+pub(crate) struct Measured<'a> {
+    pub(crate) args: &'a Args,
+    pub(crate) setting: &'a Setting,
+    pub(crate) told: Told,
+    pub(crate) frames: Frames,
+    pub(crate) calls: Calls,
+    pub(crate) intruder: Intruder,
+    pub(crate) trial: Trial,
+    pub(crate) seen: Seen,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Report {
+    pub(crate) speed: f64,
+    /// Where the media came from; none: built in.
+    pub(crate) video: Option<String>,
+    pub(crate) audio: Option<String>,
+    pub(crate) participants: Vec<ParticipantReport>,
+    pub(crate) epochs: Vec<EpochReport>,
+    /// Expected frames that were not opened, of those sealed within 2 s of their sender's switch to another epoch.
+    pub(crate) frames_lost_at_switch: u64,
+    /// Frames that opened and were not byte for byte what their sender sealed.
+    pub(crate) frames_mismatched: u64,
+    pub(crate) intruder: IntruderReport,
+    pub(crate) removed: RemovedReport,
+    pub(crate) server: ServerReport,
+    pub(crate) overhead_bytes_per_frame: f64,
+    pub(crate) seal_ns_median: u32,
+    pub(crate) open_ns_median: u32,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ParticipantReport {
+    pub(crate) name: String,
+    pub(crate) frames_sent: u64,
+    /// Of the expected ones.
+    pub(crate) frames_opened: u64,
+    /// That others sealed under epochs with this participant, until he hung up or his removal was asked for.
+    pub(crate) frames_expected: u64,
+    pub(crate) frames_lost: u64,
+    /// Opened, though sealed after that moment: the old key is good until its sender switches.
+    pub(crate) frames_opened_after_end: u64,
+    pub(crate) undecryptable: BTreeMap<&'static str, u64>,
+    /// By gaps in the RTP sequence numbers.
+    pub(crate) packets_lost: u64,
+    /// Log entries that meant nothing, and that his call skipped.
+    pub(crate) entries_skipped: u64,
+    pub(crate) ended: &'static str,
+}
+
+#[derive(Serialize)]
+pub(crate) struct EpochReport {
+    pub(crate) epoch: u64,
+    pub(crate) cause: String,
+    pub(crate) members: usize,
+    /// From when the first member applied the commit to when the last sender sealed his first frame under it; none if
+    /// nobody sealed any.
+    pub(crate) switch_ms: Option<f64>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct IntruderReport {
+    pub(crate) knocks: u64,
+    /// Of what he put into the lobby's mailbox, all are refused.
+    pub(crate) knocks_refused: BTreeMap<String, u64>,
+    pub(crate) welcomes_opened: u64,
+    pub(crate) log_entries: u64,
+    pub(crate) frames_injected: u64,
+    pub(crate) frames_tried: u64,
+    pub(crate) frames_opened: u64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct RemovedReport {
+    pub(crate) name: &'static str,
+    /// Sealed under epochs without him.
+    pub(crate) frames_tried: u64,
+    pub(crate) frames_opened: u64,
+    /// Sealed under his last epoch after his removal was asked for: what the switch deadline leaves him.
+    pub(crate) frames_opened_before_switch: u64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ServerReport {
+    /// All that are in server.pcap: received and sent.
+    pub(crate) packets: u64,
+    pub(crate) packets_received: u64,
+    pub(crate) packets_sent: u64,
+    /// UDP payloads, and entries of the delivery service.
+    pub(crate) bytes: u64,
+    pub(crate) entries: u64,
+    pub(crate) media_windows: u64,
+    pub(crate) media_windows_found: u64,
+    pub(crate) names_found: u64,
+}
+
+impl Report {
+    pub(crate) fn new(measured: &Measured<'_>) -> Self {
+        let Measured { args, setting, told, frames, calls, .. } = measured;
+        let opened =
+            told.people.iter().map(|(_, outcome)| Opened::new(outcome, frames, calls)).collect::<Vec<_>>();
+        let around = setting.clock.scaled(AROUND_SWITCH);
+        let at_switch = near_switches(frames, around);
+        let lost_at_switch =
+            opened.iter().flat_map(|it| &it.lost).filter(|serial| at_switch.contains(serial)).count();
+        let outcomes = || told.people.iter().map(|(_, outcome)| outcome);
+        let [video, audio] = setting.media.sources.clone();
+        let overhead: u64 = outcomes().map(|outcome| outcome.sent.overhead).sum();
+        let sent: u64 = outcomes().map(|outcome| outcome.sent.frames).sum();
+        Self {
+            speed: args.speed,
+            video,
+            audio,
+            participants: told
+                .people
+                .iter()
+                .zip(&opened)
+                .map(|((name, it), opened)| person(name, it, opened))
+                .collect(),
+            epochs: epochs(frames, calls, &told.names()),
+            frames_lost_at_switch: lost_at_switch as u64,
+            frames_mismatched: outcomes().map(|outcome| outcome.tally.mismatched).sum(),
+            intruder: intruder(measured),
+            removed: removed(measured, &opened),
+            server: server(measured),
+            overhead_bytes_per_frame: overhead as f64 / sent.max(1) as f64,
+            seal_ns_median: median(outcomes().flat_map(|outcome| &outcome.sent.seal_nanos)),
+            open_ns_median: median(outcomes().flat_map(|outcome| &outcome.tally.open_nanos)),
+        }
+    }
+}
+
+/// What one receiver got, held against the ledger.
+struct Opened {
+    expected: u64,
+    opened: u64,
+    after_end: u64,
+    /// Serial numbers of expected frames that were not opened.
+    lost: Vec<usize>,
+}
+
+impl Opened {
+    fn new(outcome: &Outcome, frames: &Frames, calls: &Calls) -> Self {
+        let opened = outcome.tally.opened.iter().copied().collect::<BTreeSet<_>>();
+        let owed = |frame: &Sealed| calls.owed(frame, outcome.id);
+        let expected =
+            frames.all().iter().enumerate().filter(|(_, frame)| owed(frame)).map(|(serial, _)| serial);
+        let expected = expected.collect::<BTreeSet<_>>();
+        Self {
+            expected: expected.len() as u64,
+            opened: expected.intersection(&opened).count() as u64,
+            after_end: opened.difference(&expected).count() as u64,
+            lost: expected.difference(&opened).copied().collect(),
+        }
+    }
+}
+
+fn person(name: &str, outcome: &Outcome, opened: &Opened) -> ParticipantReport {
+    ParticipantReport {
+        name: name.to_owned(),
+        frames_sent: outcome.sent.frames,
+        frames_opened: opened.opened,
+        frames_expected: opened.expected,
+        frames_lost: opened.lost.len() as u64,
+        frames_opened_after_end: opened.after_end,
+        undecryptable: outcome.tally.undecryptable.clone(),
+        packets_lost: outcome.tally.packets_lost,
+        entries_skipped: outcome.notes.skipped.len() as u64,
+        ended: match outcome.notes.ended {
+            Some(EndReason::Left) => "left",
+            Some(EndReason::Removed { .. }) => "removed",
+            Some(EndReason::LastHostLeft) => "the last host left",
+            _ => "something else",
+        },
+    }
+}
+
+/// The frames sealed around a switch of their sender, by serial number.
+fn near_switches(frames: &Frames, around: Duration) -> BTreeSet<usize> {
+    let switches = frames.switches();
+    let near = |frame: &Sealed| {
+        // A sender's first epoch is no switch.
+        let of_sender = switches.range((frame.sender, Epoch(0))..=(frame.sender, Epoch(u64::MAX))).skip(1);
+        of_sender.into_iter().any(|(_, at)| (*at - frame.at).max(frame.at - *at) <= around)
+    };
+    frames.all().iter().enumerate().filter(|(_, frame)| near(frame)).map(|(serial, _)| serial).collect()
+}
+
+fn epochs(frames: &Frames, calls: &Calls, names: &BTreeMap<ParticipantId, &str>) -> Vec<EpochReport> {
+    let switches = frames.switches();
+    let report = |(epoch, record): (&Epoch, &crate::ledger::EpochRecord)| {
+        let last = switches.iter().filter(|((_, of), _)| of == epoch).map(|(_, at)| *at).max();
+        EpochReport {
+            epoch: epoch.0,
+            cause: cause(&record.cause, names),
+            members: record.members.len(),
+            switch_ms: last.map(|last| (last - record.applied).as_micros() as f64 / 1e3),
+        }
+    };
+    calls.epochs.iter().map(report).collect()
+}
+
+fn cause(cause: &Cause, names: &BTreeMap<ParticipantId, &str>) -> String {
+    let Cause::Commit { admitted, removed, left, .. } = cause else { return "founded".to_owned() };
+    let said = |what: &str, who: &[ParticipantId]| match who {
+        [] => None,
+        [one] => Some(format!("{} {what}", names.get(one).unwrap_or(&"?"))),
+        many => Some(format!("{} {what}", many.len())),
+    };
+    let parts = [said("admitted", admitted), said("removed", removed), said("left", left)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn intruder(measured: &Measured<'_>) -> IntruderReport {
+    let Measured { told, intruder, trial, .. } = measured;
+    let host = told.people.first().map(|(_, outcome)| &outcome.notes);
+    IntruderReport {
+        knocks: intruder.knocks,
+        knocks_refused: host.map(|notes| notes.knocks_refused.clone()).unwrap_or_default(),
+        welcomes_opened: intruder.welcomes_opened(),
+        log_entries: intruder.entries.len() as u64,
+        frames_injected: intruder.frames_injected,
+        frames_tried: trial.frames_tried,
+        frames_opened: trial.frames_opened,
+    }
+}
+
+fn removed(measured: &Measured<'_>, opened: &[Opened]) -> RemovedReport {
+    let Measured { told, frames, calls, .. } = measured;
+    let mut report =
+        RemovedReport { name: "?", frames_tried: 0, frames_opened: 0, frames_opened_before_switch: 0 };
+    let who = told.people.iter().zip(opened).find(|((_, outcome), _)| outcome.id == told.removed);
+    let (Some(((name, outcome), opened)), Some(removal)) = (who, calls.removal_of(told.removed)) else {
+        return report;
+    };
+    let after = |serial: &usize| frames.all().get(*serial).is_some_and(|frame| frame.epoch >= removal);
+    let tried = outcome.tally.tried.iter().filter_map(|packet| frames.by_packet(*packet)).filter(after);
+    report.name = name;
+    report.frames_tried = tried.collect::<BTreeSet<_>>().len() as u64;
+    report.frames_opened = outcome.tally.opened.iter().filter(|serial| after(serial)).count() as u64;
+    report.frames_opened_before_switch = opened.after_end - report.frames_opened.min(opened.after_end);
+    report
+}
+
+fn server(measured: &Measured<'_>) -> ServerReport {
+    let seen = &measured.seen;
+    ServerReport {
+        packets: seen.packets_received + seen.packets_sent,
+        packets_received: seen.packets_received,
+        packets_sent: seen.packets_sent,
+        bytes: seen.packet_bytes + seen.entry_bytes,
+        entries: seen.entries,
+        media_windows: seen.media_windows,
+        media_windows_found: seen.media_windows_found,
+        names_found: seen.names_found,
+    }
+}
+
+fn median<'a>(values: impl Iterator<Item = &'a u32>) -> u32 {
+    let mut values = values.copied().collect::<Vec<_>>();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
