@@ -75,7 +75,7 @@ impl Ledger {
             applied: now,
         });
         record.applied = record.applied.min(now);
-        if record.cause == Cause::Joined {
+        if matches!(record.cause, Cause::Joined { .. }) {
             record.cause = roster.cause.clone(); // who was there before knows more
         }
     }

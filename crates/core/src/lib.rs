@@ -66,7 +66,7 @@ pub use {
     crypto::{NoRandomness, Random},
     group::{EngineError, EntryFault, JoinFault},
     keyring::{
-        ExportError, FrameError, FrameFault, HeldId, HoldLimits, Opened, Opener, Opening, Released, Sealer,
+        ExportError, FrameError, FrameFault, HeldId, Opened, Opener, Opening, Released, Sealed, Sealer,
         TooManyTracks,
     },
     time::Time,

@@ -99,6 +99,11 @@ impl<'a> Metadata<'a> {
         Self { extra, ..self }
     }
 
+    /// Returns the bytes that are authenticated, for use with [`sframe`](crate::sframe) alone.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.parts().concat()
+    }
+
     pub(crate) fn parts(&self) -> [&[u8]; 2] {
         [self.prefix.as_ref().map_or(&[], <[u8; 2]>::as_slice), self.extra]
     }

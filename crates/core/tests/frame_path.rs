@@ -11,7 +11,7 @@ use common::{SUITES, assert_hides, header, with_bit_turned};
 use data_encoding::BASE64URL_NOPAD;
 use subrosa::danger::{self, ExportedKey};
 use subrosa::sframe::{
-    CipherSuite, HeaderError, KeyId, MAX_HEADER_LEN, StaticSealer, TAG_LEN, UniqueKey,
+    CipherSuite, Header, HeaderError, KeyId, MAX_HEADER_LEN, StaticSealer, TAG_LEN, UniqueKey,
 };
 use subrosa::{
     Codec, ExportError, FrameError, FrameFault, Metadata, Opener, Opening, Sealer, TooManyTracks, TrackKind,
@@ -175,7 +175,7 @@ fn the_next_epoch_brings_new_keys_to_the_same_sealers() {
         assert_eq!(header(&frames[0]).counter, 0);
         frames.iter().for_each(|frame| _ = open(&mut opener, &mut frame.clone()));
         seen.frames(frames);
-        room.admit(guest);
+        room.admit(&[guest]);
         room.settle();
     }
 }
@@ -355,7 +355,10 @@ fn a_frame_of_nobody_or_of_no_track_is_refused() {
     let (mut sealer, mut opener) = (room.camera(ANN), room.opener(BOB));
     let genuine = header(&seal(&mut sealer, b"")).kid.0;
     let (leaf, epoch) = (genuine >> 4 & 3, genuine & 15);
-    assert_eq!((leaf, epoch, genuine >> 6), (0, room.calls[ANN].epoch().0, u64::from(sealer.track().context())));
+    assert_eq!(
+        (leaf, epoch, genuine >> 6),
+        (0, room.calls[ANN].epoch().0, u64::from(sealer.track().context()))
+    );
     let forge = |kid: u64| {
         let key = UniqueKey::assume_unique(CipherSuite::Aes128GcmSha256, KeyId(kid), &[1; 16]);
         let mut frame = BytesMut::new();
@@ -379,10 +382,9 @@ fn a_flood_of_frames_from_the_future_does_not_stop_the_present() {
     let (mut held, mut refused) = (0, 0);
     for context in 0..64 {
         for _ in 0..200 {
-            let mut forged = BytesMut::from(&[0x90, (context >> 3) as u8, (context << 5 | future) as u8][..]);
-            if context < 8 {
-                forged = BytesMut::from(&[0x80, (context << 5 | future) as u8][..]);
-            }
+            let mut head = [0; MAX_HEADER_LEN];
+            let len = Header { kid: KeyId(context << 5 | future), counter: 0 }.encode(&mut head);
+            let mut forged = BytesMut::from(&head[..len]);
             forged.extend_from_slice(&[0; 100]);
             match opener.open(FRAME, &mut forged) {
                 Ok(Opening::Held(_)) => held += 1,

@@ -75,9 +75,10 @@ fn frames_sealed_there_open_here() {
             let counter = dice.number_of_any_length();
             let key = EncryptionKey::derive_from(theirs(suite), kid, &base_key).expect("a key");
             let mut buffer = Vec::new();
-            let frame = MediaFrameView::try_with_meta_data(&mut SingleUseCounter::new(counter), &payload, &metadata)
-                .and_then(|frame| frame.encrypt_into(&key, &mut buffer))
-                .expect("it seals");
+            let frame =
+                MediaFrameView::try_with_meta_data(&mut SingleUseCounter::new(counter), &payload, &metadata)
+                    .and_then(|frame| frame.encrypt_into(&key, &mut buffer))
+                    .expect("it seals");
 
             let mut opener = StaticOpener::new(suite);
             opener.add_key(KeyId(kid), &base_key);

@@ -84,7 +84,11 @@ fn all_headers_are_written_and_read_as_in_appendix_c_1() {
 fn a_header_that_ends_too_early_is_truncated() {
     for (_, bytes) in headers() {
         for len in 0..bytes.len() {
-            assert_eq!(Header::decode(&bytes[..len]), Err(HeaderError::Truncated), "{bytes:02x?}, {len} bytes");
+            assert_eq!(
+                Header::decode(&bytes[..len]),
+                Err(HeaderError::Truncated),
+                "{bytes:02x?}, {len} bytes"
+            );
         }
     }
 }

@@ -113,8 +113,9 @@ impl Call {
 
     fn joined(id: CallId, joined: Joined, departed: BTreeSet<Vec<u8>>, now: Time) -> Option<Self> {
         let policy = Policy::decode(&joined.group.policy()?)?;
+        let by = roster::participant_id(id, &joined.admitted_by);
         let next = joined.position.checked_add(1).filter(|next| *next < MAX_POSITION)?;
-        Self::start(id, joined.group, policy, Cause::Joined, departed, next, now)?.opened(now).ok()
+        Self::start(id, joined.group, policy, Cause::Joined { by }, departed, next, now)?.opened(now).ok()
     }
 
     fn start(
@@ -331,8 +332,8 @@ impl Call {
         self.after_command(now)
     }
 
-    /// Leaves the call: asks to be taken off the roster, which a host does. Until then the keys remain. When the last host
-    /// leaves, the call ends for all (R3).
+    /// Leaves the call: asks to be taken off the roster, which a host does. Until then the keys remain; with the commit they go,
+    /// also for media that is still under way. When the last host leaves, the call ends for all (R3).
     ///
     /// # Errors
     /// [`CallError::Ended`].

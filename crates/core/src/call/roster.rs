@@ -28,7 +28,10 @@ pub enum Cause {
     /// This participant founded the call.
     Founded,
     /// This participant joined.
-    Joined,
+    Joined {
+        /// The host who admitted him.
+        by: ParticipantId,
+    },
     /// Somebody's commit.
     Commit {
         /// The host who made it.
@@ -122,9 +125,8 @@ pub(super) fn build(
 ) -> Option<Roster> {
     let newcomer = |id| match &cause {
         Cause::Founded => (Some(epoch), None),
-        Cause::Joined => (None, None),
         Cause::Commit { by, admitted, .. } if admitted.contains(&id) => (Some(epoch), Some(*by)),
-        Cause::Commit { .. } => (None, None),
+        Cause::Joined { .. } | Cause::Commit { .. } => (None, None),
     };
     let member = |leaf: &Leaf| {
         let profile = Profile::from_credential(&leaf.credential)?;
@@ -132,12 +134,16 @@ pub(super) fn build(
         // R14: what is known of a member hangs on its id, never on its leaf, which may be somebody else's by now.
         let known =
             before.and_then(|roster| roster.member(id)).map(|member| (member.since, member.admitted_by));
-        let (since, admitted_by) = known.unwrap_or_else(|| newcomer(id));
+        let is_me = leaf.index == own_leaf;
+        let (since, admitted_by) = match &cause {
+            Cause::Joined { by } if is_me => (Some(epoch), Some(*by)),
+            _ => known.unwrap_or_else(|| newcomer(id)),
+        };
         Some(Member {
             id,
             name: profile.name().to_owned(),
             kind: profile.kind(),
-            is_me: leaf.index == own_leaf,
+            is_me,
             is_host: policy.is_host(&leaf.signature_key),
             since,
             admitted_by,

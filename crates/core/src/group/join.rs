@@ -56,6 +56,8 @@ pub(crate) struct Expected<'a> {
 /// A group that a guest has joined.
 pub(crate) struct Joined {
     pub(crate) group: Group,
+    /// Signature key of the host who made the GroupInfo.
+    pub(crate) admitted_by: Vec<u8>,
     /// The log position of the commit that added the guest (R6).
     pub(crate) position: u64,
 }
@@ -158,13 +160,14 @@ impl Joiner {
     ) -> Result<Joined, JoinFault> {
         let policy = policy_of(staged.group_context().extensions()).ok_or(JoinFault::NotACall)?;
         let sender = staged.welcome_sender().map_err(|_| JoinFault::NotByHost)?;
-        if !is_host(&policy, sender.signature_key().as_slice()) {
+        let admitted_by = sender.signature_key().as_slice().to_vec();
+        if !is_host(&policy, &admitted_by) {
             return Err(JoinFault::NotByHost);
         }
         if staged.own_leaf_node() != Some(self.key_package.key_package().leaf_node()) {
             return Err(JoinFault::WrongLeaf);
         }
         let mls = staged.into_group(&self.provider).map_err(|_| JoinFault::NotForUs)?;
-        Ok(Joined { group: Group::new(self.provider, mls, self.signer), position })
+        Ok(Joined { group: Group::new(self.provider, mls, self.signer), admitted_by, position })
     }
 }

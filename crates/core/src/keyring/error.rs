@@ -35,7 +35,8 @@ pub enum FrameFault {
     /// The frame claims to be from this participant himself: somebody sends our own frames back.
     #[error("our own frame came back")]
     Reflected,
-    /// A frame with this counter was opened before, or it is too old to tell.
+    /// A frame with this counter was opened before, or it is too old to tell. Said before the tag is looked at: a forgery with a
+    /// spent counter is called a replay.
     #[error("replayed or too old")]
     Replayed,
     /// The call's participants have used more tracks in this epoch than they are allowed together.

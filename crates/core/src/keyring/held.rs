@@ -13,15 +13,15 @@ use crate::track::Metadata;
 
 /// How many frames of epochs that are not reached yet may wait, over all openers of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct HoldLimits {
+pub(crate) struct HoldLimits {
     /// Frames in all.
-    pub frames: usize,
+    pub(crate) frames: usize,
     /// Bytes in all.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
     /// Frames of one claimed track; a flood of one track takes no room from the others.
-    pub frames_per_track: usize,
+    pub(crate) frames_per_track: usize,
     /// How long a frame may wait.
-    pub age: Duration,
+    pub(crate) age: Duration,
 }
 
 impl Default for HoldLimits {

@@ -24,9 +24,9 @@ use crate::track::TrackKind;
 
 pub(crate) use epoch::EpochKeys;
 pub use error::{FrameError, FrameFault};
-pub use held::HoldLimits;
+pub(crate) use held::HoldLimits;
 pub use opener::{HeldId, Opened, Opener, Opening, Released};
-pub use sealer::{ExportError, ExportedKey, Sealer, TooManyTracks};
+pub use sealer::{ExportError, ExportedKey, Sealed, Sealer, TooManyTracks};
 
 /// A snapshot of what may be sealed and opened. Replaced as a whole, never changed.
 #[derive(Clone)]

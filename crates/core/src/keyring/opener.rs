@@ -102,6 +102,9 @@ impl Opener {
 
     /// Returns the next held frame whose epoch has come, or whose time is over; `None` if there is none.
     ///
+    /// At most 1,024 frames and 8 MiB wait in all openers of a call together, 128 frames of one claimed track, each for at most
+    /// 5 s, on the call's clock, which moves with the call's inputs.
+    ///
     /// To be called until it says `None` after `Event::EpochOpened`, and now and then
     /// otherwise. One call opens at most one frame, so a pile of forged ones never stalls the thread.
     pub fn released(&mut self) -> Option<Released> {

@@ -20,6 +20,15 @@ use crate::track::{Metadata, TrackId, TrackKind};
 #[error("too many tracks of this kind in this epoch")]
 pub struct TooManyTracks;
 
+/// A frame was sealed: under which epoch, and with which number on its track in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sealed {
+    /// The epoch. When it rises and somebody was let in, receivers need a keyframe.
+    pub epoch: Epoch,
+    /// The frame's number on this track in this epoch, from 0.
+    pub counter: u64,
+}
+
 /// Seals the frames of one track; lives on a media thread and follows the call's epochs by itself.
 ///
 /// It owns its counter, which starts at 0 in each epoch and only rises, and is not `Clone`; no public function takes a
@@ -63,7 +72,7 @@ impl Sealer {
         metadata: Metadata<'_>,
         payload: &[u8],
         out: &mut BytesMut,
-    ) -> Result<(), SealError> {
+    ) -> Result<Sealed, SealError> {
         self.with_key(|key, header, aad| seal_append(key, header, &metadata.parts(), aad, payload, out))
     }
 
@@ -72,14 +81,14 @@ impl Sealer {
     ///
     /// # Errors
     /// As [`seal`](Self::seal), and [`SealError::NoHeadroom`].
-    pub fn seal_in_place(&mut self, metadata: Metadata<'_>, frame: &mut BytesMut) -> Result<(), SealError> {
+    pub fn seal_in_place(&mut self, metadata: Metadata<'_>, frame: &mut BytesMut) -> Result<Sealed, SealError> {
         self.with_key(|key, header, aad| seal_in_place(key, header, &metadata.parts(), aad, frame))
     }
 
     fn with_key(
         &mut self,
         seal: impl FnOnce(&FrameKey, Header, &mut AadBuffer) -> Result<(), SealError>,
-    ) -> Result<(), SealError> {
+    ) -> Result<Sealed, SealError> {
         let table = self.shared.table.load();
         let Some(keys) = &table.sealing else {
             return Err(if table.ended { SealError::Ended } else { SealError::NotReady });
@@ -98,7 +107,8 @@ impl Sealer {
         }
         self.next_counter += 1; // used up, whatever becomes of the frame
         let header = Header { kid: KeyId(keys.own_kid(self.track)), counter };
-        seal(keys.own_key(self.track), header, &mut self.aad)
+        seal(keys.own_key(self.track), header, &mut self.aad)?;
+        Ok(Sealed { epoch: keys.epoch, counter })
     }
 }
 

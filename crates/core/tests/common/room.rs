@@ -22,7 +22,7 @@ pub(crate) struct Room {
     pub(crate) mail: Vec<Message>,
     /// All events but rosters and knocks, with whose they are.
     pub(crate) events: Vec<(usize, Event)>,
-    seed: u8,
+    seed: u32,
 }
 
 impl Room {
@@ -39,7 +39,7 @@ impl Room {
     /// The host and as many guests as named, and all of them seal and open under one epoch.
     pub(crate) fn with_guests(suite: CipherSuite, guests: &[&str]) -> Self {
         let mut room = Self::new(suite);
-        guests.iter().for_each(|name| room.admit(name));
+        room.admit(guests);
         room.settle();
         room
     }
@@ -50,12 +50,16 @@ impl Room {
         Guest::knock(self.calls[0].invite(), &person(name), random(self.seed)).expect("an invite")
     }
 
-    /// Somebody knocks and is let in.
-    pub(crate) fn admit(&mut self, name: &str) {
-        let (guest, knock) = self.knock(name);
-        self.calls[0].handle_message(&knock, self.now).expect("a knock");
+    /// Some people knock and are let in.
+    pub(crate) fn admit(&mut self, names: &[&str]) {
+        let mut waiting = Vec::new();
+        for name in names {
+            let (guest, knock) = self.knock(name);
+            self.calls[0].handle_message(&knock, self.now).expect("a knock");
+            waiting.push(guest);
+        }
         self.pump();
-        self.enter(guest);
+        waiting.into_iter().for_each(|guest| self.enter(guest));
     }
 
     /// An admitted guest takes the answer out of his mailbox and joins.
@@ -74,18 +78,20 @@ impl Room {
     pub(crate) fn pump(&mut self) {
         loop {
             self.collect();
-            let behind = self.calls.iter().position(|call| {
-                call.ended().is_none() && call.log_position() < self.log.len() as u64
-            });
+            let behind = self
+                .calls
+                .iter()
+                .position(|call| call.ended().is_none() && call.log_position() < self.log.len() as u64);
             let Some(call) = behind.map(|index| &mut self.calls[index]) else { return };
             let position = call.log_position();
-            let message = Message { lane: Lane::Log { position }, payload: self.log[position as usize].clone() };
+            let message =
+                Message { lane: Lane::Log { position }, payload: self.log[position as usize].clone() };
             call.handle_message(&message, self.now).expect("the next entry of the log");
         }
     }
 
     /// Takes what everybody wants: entries into the log where they are the first at their position.
-    fn collect(&mut self) {
+    pub(crate) fn collect(&mut self) {
         for (who, call) in self.calls.iter_mut().enumerate() {
             loop {
                 match call.poll_output() {
@@ -136,8 +142,10 @@ pub(crate) fn person(name: &str) -> Profile {
     Profile::person(name).expect("a name")
 }
 
-pub(crate) fn random(seed: u8) -> Random {
-    danger::seeded_random([seed; 32])
+pub(crate) fn random(seed: u32) -> Random {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&seed.to_be_bytes());
+    danger::seeded_random(bytes)
 }
 
 /// Seals a frame with the tests' metadata.

@@ -35,6 +35,9 @@ fn a_guest_knocks_is_seen_by_name_and_comes_in() {
         "R6: he starts behind the commit that added him"
     );
     assert_eq!(bob.me(), knock.id);
+    let ann = room.id("Ann");
+    assert_eq!(bob.roster().cause, Cause::Joined { by: ann });
+    assert_eq!(bob.roster().me().map(|me| (me.since, me.admitted_by)), Some((Some(Epoch(1)), Some(ann))));
     room.sit("Bob", bob);
     for name in ["Ann", "Bob"] {
         let roster = room.seat(name).call.roster();

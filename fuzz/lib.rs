@@ -1,0 +1,92 @@
+//! What the fuzz targets share: a call of two, the same in each run.
+
+use arbitrary::Arbitrary;
+use bytes::Bytes;
+use subrosa::{
+    Call, CallConfig, Codec, Event, Guest, HostAnswer, Message, Metadata, Output, Profile, Time, danger,
+};
+
+/// The metadata of the targets' frames.
+pub const METADATA: Metadata<'static> = Metadata::frame(Codec::Vp8);
+
+/// How the fuzzer makes hostile bytes: out of nothing, or out of something genuine.
+#[derive(Arbitrary, Debug)]
+pub enum Hostile {
+    /// Just these bytes.
+    Raw(Vec<u8>),
+    /// The genuine message, with bytes changed at some places, then cut to a length, then with something behind it.
+    Mutated { changes: Vec<(u16, u8)>, keep: Option<u16>, tail: Vec<u8> },
+}
+
+impl Hostile {
+    /// Returns the bytes, given a genuine message.
+    pub fn bytes(&self, genuine: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Raw(bytes) => bytes.clone(),
+            Self::Mutated { changes, keep, tail } => {
+                let mut bytes = genuine.to_vec();
+                for (at, change) in changes {
+                    let at = usize::from(*at) % bytes.len();
+                    bytes[at] ^= change;
+                }
+                bytes.truncate(keep.map_or(usize::MAX, usize::from));
+                bytes.extend_from_slice(tail);
+                bytes
+            }
+        }
+    }
+}
+
+/// Ann, who founded the call, and Bob, whom she admitted.
+pub struct Pair {
+    pub ann: Call,
+    pub bob: Call,
+}
+
+impl Pair {
+    pub fn new() -> Self {
+        let now = Time::ZERO;
+        let random = |seed| danger::seeded_random([seed; 32]);
+        let profile = |name| Profile::person(name).expect("a name");
+        let mut ann = Call::create(&profile("Ann"), &CallConfig::default(), random(1), now).expect("a call");
+        drain(&mut ann, now);
+        let (bob, knock) = Guest::knock(ann.invite(), &profile("Bob"), random(2)).expect("a knock");
+        ann.handle_message(&knock, now).expect("a knock");
+        let commit = drain(&mut ann, now).pop().expect("a commit");
+        ann.handle_message(&commit, now).expect("her own commit");
+        let answer = drain(&mut ann, now).pop().expect("an answer");
+        let HostAnswer::Admitted(admission) = bob.open_answer(&answer.payload).expect("an answer") else {
+            panic!("denied");
+        };
+        let mut bob = bob.accept(admission, now).expect("it is in order");
+        drain(&mut bob, now);
+        Self { ann, bob }
+    }
+}
+
+impl Default for Pair {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Drains the outputs until `Timeout`: takes rosters, admits guests, returns what is to be sent.
+pub fn drain(call: &mut Call, now: Time) -> Vec<Message> {
+    let mut to_send = Vec::new();
+    loop {
+        match call.poll_output() {
+            Output::Send(message) => to_send.push(message),
+            Output::Event(Event::Roster(roster)) => {
+                call.roster_taken(roster.epoch, now).expect("it was just shown");
+            }
+            Output::Event(Event::Knock(knock)) => call.admit(&[knock.id], now).expect("he waits"),
+            Output::Event(_) => {}
+            Output::Timeout(_) => return to_send,
+        }
+    }
+}
+
+/// The message with other bytes in it.
+pub fn with_payload(message: &Message, payload: Vec<u8>) -> Message {
+    Message { lane: message.lane, payload: Bytes::from(payload) }
+}
