@@ -156,16 +156,21 @@ fn seal(c: &mut Criterion) {
                 b.iter_batched_ref(|| with_headroom(size), routine, BATCH);
             });
             group.bench_function("in place", |b| {
-                let routine = |frame: &mut BytesMut| sealer.seal_in_place(black_box(METADATA), frame);
+                let routine = |frame: &mut BytesMut| {
+                    _ = sealer.seal_in_place(black_box(METADATA), frame).expect("it seals")
+                };
                 b.iter_batched_ref(|| with_headroom(size), routine, BATCH);
             });
             group.bench_function("in place, standalone", |b| {
-                let routine =
-                    |frame: &mut BytesMut| standalone.seal_in_place(black_box(&RAW_METADATA), frame);
+                let routine = |frame: &mut BytesMut| {
+                    standalone.seal_in_place(black_box(&RAW_METADATA), frame).expect("it seals")
+                };
                 b.iter_batched_ref(|| with_headroom(size), routine, BATCH);
             });
             group.bench_function("append", |b| {
-                let routine = |out: &mut BytesMut| sealer.seal(black_box(METADATA), &payload, out);
+                let routine = |out: &mut BytesMut| {
+                    _ = sealer.seal(black_box(METADATA), &payload, out).expect("it seals")
+                };
                 b.iter_batched_ref(|| empty(size), routine, BATCH);
             });
             let theirs = EncryptionKey::derive_from(suite.theirs, 0x102_u64, SECRET).expect("a key");
@@ -174,6 +179,7 @@ fn seal(c: &mut Criterion) {
                 let routine = |out: &mut Vec<u8>| {
                     MediaFrameView::try_with_meta_data(&mut counter, &payload, black_box(&RAW_METADATA))
                         .and_then(|frame| frame.encrypt_into(&theirs, out).map(drop))
+                        .expect("it seals");
                 };
                 b.iter_batched_ref(|| empty_vec(size), routine, BATCH);
             });

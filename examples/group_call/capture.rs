@@ -15,7 +15,7 @@ use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use pcap_file::{DataLink, PcapError};
 use serde::Serialize;
 use subrosa::Time;
-use subrosa_delivery::{Lane, Outcome, Record};
+use subrosa_delivery::{Outcome, Record, RecordLane};
 use subrosa_testkit::media::windows::{Needles, WindowSet};
 
 use crate::failure::{Context, Failure};
@@ -173,9 +173,9 @@ impl Writer {
 
     fn entry(&mut self, at: Time, record: &Record) -> std::io::Result<()> {
         let (lane, id, position) = match &record.lane {
-            Lane::Log { call, position } => ("log", HEXLOWER.encode(&call.0), Some(*position)),
-            Lane::Talk { call } => ("talk", HEXLOWER.encode(&call.0), None),
-            Lane::Mailbox { mailbox } => ("mailbox", HEXLOWER.encode(&mailbox.0), None),
+            RecordLane::Log { call, position } => ("log", HEXLOWER.encode(&call.0), Some(*position)),
+            RecordLane::Talk { call } => ("talk", HEXLOWER.encode(&call.0), None),
+            RecordLane::Mailbox { mailbox } => ("mailbox", HEXLOWER.encode(&mailbox.0), None),
         };
         let outcome = match record.outcome {
             Outcome::Accepted => "accepted",

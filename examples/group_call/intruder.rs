@@ -10,7 +10,7 @@ use rtc_rtp::Packet;
 use rtc_shared::marshal::{Marshal, Unmarshal};
 use subrosa::sframe::{Header, MAX_HEADER_LEN};
 use subrosa::{CallId, Guest, Invite, MailboxId, Message, Profile, Random};
-use subrosa_delivery::{Appended, DeliveryService, InProcess, Lane, Outcome, Record};
+use subrosa_delivery::{Appended, DeliveryService, InProcess, Outcome, Record, RecordLane};
 use subrosa_rtp::Descriptor;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
@@ -107,7 +107,7 @@ impl Intruder {
 
     /// With how many of all answers he gets in, as any of the guests that he pretended to be.
     pub(crate) fn welcomes_opened(&self) -> u64 {
-        let answers = self.records.iter().filter(|record| matches!(record.lane, Lane::Mailbox { .. }));
+        let answers = self.records.iter().filter(|record| matches!(record.lane, RecordLane::Mailbox { .. }));
         let opens =
             |answer: &&Record| self.guests.iter().any(|guest| guest.open_answer(&answer.bytes).is_ok());
         answers.filter(opens).count() as u64
@@ -121,7 +121,7 @@ impl Intruder {
     }
 
     async fn learn(&mut self, record: Record) -> Result<(), Failure> {
-        let a_knock = matches!(record.lane, Lane::Mailbox { .. }) && !self.own.contains(&record.bytes);
+        let a_knock = matches!(record.lane, RecordLane::Mailbox { .. }) && !self.own.contains(&record.bytes);
         self.keep(record);
         // Where somebody knocks, a commit will follow: he tries to be first.
         if a_knock && self.races < MAX_RACES && self.call.is_some() {
@@ -133,14 +133,16 @@ impl Intruder {
 
     fn keep(&mut self, record: Record) {
         match record.lane {
-            Lane::Log { call, position } => {
+            RecordLane::Log { call, position } => {
                 self.call = Some(call);
                 if record.outcome == Outcome::Accepted {
                     self.position = self.position.max(position + 1);
                 }
             }
-            Lane::Mailbox { mailbox } if !self.mailboxes.contains(&mailbox) => self.mailboxes.push(mailbox),
-            Lane::Mailbox { .. } | Lane::Talk { .. } => {}
+            RecordLane::Mailbox { mailbox } if !self.mailboxes.contains(&mailbox) => {
+                self.mailboxes.push(mailbox)
+            }
+            RecordLane::Mailbox { .. } | RecordLane::Talk { .. } => {}
         }
         self.records.push(record);
     }
@@ -178,7 +180,7 @@ impl Intruder {
         let real = self
             .records
             .iter()
-            .find(|it| lobby.is_some_and(|lobby| it.lane == Lane::Mailbox { mailbox: *lobby }));
+            .find(|it| lobby.is_some_and(|lobby| it.lane == RecordLane::Mailbox { mailbox: *lobby }));
         let mut messages = vec![payload];
         if self.guests.is_empty() {
             messages.extend(real.map(|record| record.bytes.clone()));
@@ -196,7 +198,7 @@ impl Intruder {
 
     /// Puts garbage, an earlier entry, or a commit of another call where the next entry goes.
     async fn disturb_log(&mut self) -> Result<(), Failure> {
-        let earlier = self.records.iter().find(|record| matches!(record.lane, Lane::Log { .. }));
+        let earlier = self.records.iter().find(|record| matches!(record.lane, RecordLane::Log { .. }));
         let entry = match (self.rounds / 4 % 3, earlier) {
             (0, _) => Bytes::from(vec![0x5A; 200 + self.rounds]),
             (1, Some(record)) => record.bytes.clone(),

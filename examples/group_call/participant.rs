@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use subrosa::{Call, EndReason, Event, HandleError, Lane, Message, Output, ParticipantId, Time};
@@ -19,9 +18,6 @@ use crate::receive::{Receiving, Tally};
 use crate::received::Received;
 use crate::send::Sent;
 use crate::setting::Setting;
-
-/// Held frames age with the call's time, so it is told now and then even if nothing is due.
-const HEARTBEAT: Duration = Duration::from_millis(200);
 
 /// What the story wants of a participant.
 #[derive(Debug)]
@@ -111,7 +107,7 @@ impl Participant {
                 Some((position, entry)) = log.next() => self.read(position, entry)?,
                 Some(message) = next(&mut lobby) => self.hear(message)?,
                 Some(order) = orders.recv() => self.obey(order).await?,
-                () = clock.until(deadline.min(clock.now() + HEARTBEAT)) => self.call.handle_timeout(clock.now()),
+                () = clock.until(deadline) => self.call.handle_timeout(clock.now()),
             }
         }
     }
@@ -136,7 +132,6 @@ impl Participant {
                 Lane::Mailbox(mailbox) => {
                     self.setting.service.post(mailbox, payload).await.or_broken("posting to a mailbox")?;
                 }
-                lane => return Err(Failure::Broken(format!("an unknown lane: {lane:?}"))),
             }
         }
         Ok(deadline)

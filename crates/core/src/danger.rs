@@ -9,7 +9,8 @@ pub use crate::keyring::ExportedKey;
 
 /// Makes all randomness of a participant follow from a seed, so that a test or a simulation can be repeated byte for byte.
 ///
-/// Whoever knows the seed knows every key. Two participants with one seed have the same keys.
+/// Whoever knows the seed knows every key. Two participants with one seed have the same keys, and what one participant seals to
+/// the same key in the same context is sealed with the same randomness.
 pub fn seeded_random(seed: [u8; 32]) -> Random {
     Random::seeded(seed)
 }

@@ -1,12 +1,13 @@
 //! End-to-end encrypted group calls: MLS (RFC 9420) agrees keys across the participants, SFrame (RFC 9605) seals every
 //! media frame, and the servers in the middle see ciphertext and nothing else.
 //!
-//! The core of Subrosa does no I/O: no socket, no clock, no thread, no file. A [`Call`] takes commands, messages and the
+//! The core of Subrosa does no I/O: no socket, no clock, no thread of its own, no file. A [`Call`] takes commands, messages and the
 //! time, and says what it wants through [`Call::poll_output`]: messages to send, events to know, the next deadline. **After
 //! every input, drain it until [`Output::Timeout`].** A [`Sealer`] for each outgoing track and an [`Opener`] for each
 //! receiving thread live beside the media and follow the call's keys by themselves, without a lock.
 //!
-//! ```
+#![cfg_attr(feature = "mls", doc = "```")]
+#![cfg_attr(not(feature = "mls"), doc = "```ignore")]
 //! use bytes::BytesMut;
 //! use subrosa::{Call, CallConfig, Codec, Event, Metadata, Output, Profile, Random, Time, TrackKind};
 //!
@@ -30,7 +31,7 @@
 //! ```
 //!
 //! The rules that a call keeps are numbered R1 to R25; comments cite them where they are enforced, and `SECURITY.md` lists
-//! them with the test that shows each.
+//! them with the test that shows each, and names those that are not built yet.
 //!
 //! Features: `mls` (default) is the call; without it only [`sframe`] is built, for applications with keys of their own.
 //!
@@ -55,6 +56,7 @@ mod time;
 mod track;
 
 pub use id::{CallId, Epoch, MailboxId, ParticipantId};
+pub use sframe::{CipherSuite, SealError};
 
 #[cfg(feature = "mls")]
 pub use {

@@ -7,7 +7,7 @@ use common::{Dice, SUITES, header};
 use sframe::CipherSuite as TheirSuite;
 use sframe::frame::{EncryptedFrameView, MediaFrameView, SingleUseCounter};
 use sframe::key::{DecryptionKey, EncryptionKey};
-use subrosa::sframe::{CipherSuite, KeyId, Opened, StaticOpener, StaticSealer, UniqueKey};
+use subrosa::sframe::{CipherSuite, KeyId, StaticOpened, StaticOpener, StaticSealer, UniqueKey};
 
 const FRAMES: usize = 1000;
 
@@ -83,7 +83,7 @@ fn frames_sealed_there_open_here() {
             let mut opener = StaticOpener::new(suite);
             opener.add_key(KeyId(kid), &base_key);
             let mut opened = BytesMut::from(frame.sframe_cipher_text());
-            assert_eq!(opener.open(&metadata, &mut opened), Ok(Opened { kid: KeyId(kid), counter }));
+            assert_eq!(opener.open(&metadata, &mut opened), Ok(StaticOpened { kid: KeyId(kid), counter }));
             assert_eq!(&opened[..], payload);
         }
     }

@@ -5,7 +5,7 @@ mod common;
 use bytes::BytesMut;
 use common::{SUITES, header, with_bit_turned};
 use subrosa::sframe::{
-    CipherSuite, HeaderError, KeyId, MAX_HEADER_LEN, OpenError, Opened, SealError, StaticOpener,
+    CipherSuite, HeaderError, KeyId, MAX_HEADER_LEN, OpenError, SealError, StaticOpened, StaticOpener,
     StaticSealer, TAG_LEN, UniqueKey,
 };
 
@@ -38,7 +38,7 @@ fn what_was_sealed_opens_and_nothing_of_it_is_readable() {
             let mut frame = seal(&mut sealer, payload);
             assert_eq!(frame.len(), header(&frame).encoded_len() + payload.len() + TAG_LEN);
             assert!(!frame.windows(4).any(|window| payload.windows(4).any(|clear| clear == window)));
-            assert_eq!(opener.open(b"metadata", &mut frame), Ok(Opened { kid: KID, counter }));
+            assert_eq!(opener.open(b"metadata", &mut frame), Ok(StaticOpened { kid: KID, counter }));
             assert_eq!(&frame[..], payload);
         }
     }
@@ -99,7 +99,7 @@ fn a_forged_frame_does_not_move_the_window() {
     far[0] |= 0x0f;
     assert_eq!((header(&far).kid, header(&far).counter), (KID, u64::MAX));
     assert_eq!(opener.open(b"metadata", &mut far), Err(OpenError::Unauthentic));
-    assert_eq!(opener.open(b"metadata", &mut frame.clone()), Ok(Opened { kid: KID, counter: 1 }));
+    assert_eq!(opener.open(b"metadata", &mut frame.clone()), Ok(StaticOpened { kid: KID, counter: 1 }));
 }
 
 #[test]

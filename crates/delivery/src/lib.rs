@@ -54,6 +54,6 @@ pub mod conformance;
 pub use contract::{Appended, DeliveryService, LogStream, MailboxStream, Talk, TalkStream};
 pub use error::{Bound, DeliveryError};
 pub use limits::Limits;
-pub use memory::{InProcess, Lane, Outcome, Record};
+pub use memory::{InProcess, Outcome, Record, RecordLane};
 pub use subrosa::{CallId, MailboxId};
 pub use subscription::Subscription;

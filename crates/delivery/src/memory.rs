@@ -18,7 +18,7 @@ use crate::{
 };
 use queue::{Budget, Queue, Read, Reader, Stored};
 use tap::Tap;
-pub use tap::{Lane, Outcome, Record};
+pub use tap::{Outcome, Record, RecordLane};
 
 /// The delivery service in one process, in memory: for tests, examples and deployments of one machine.
 ///
@@ -54,7 +54,7 @@ impl InProcess {
     /// ```
     /// use std::sync::{Arc, Mutex};
     /// use bytes::Bytes;
-    /// use subrosa_delivery::{DeliveryService, InProcess, Lane, Limits, MailboxId};
+    /// use subrosa_delivery::{DeliveryService, InProcess, RecordLane, Limits, MailboxId};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), subrosa_delivery::DeliveryError> {
@@ -66,7 +66,7 @@ impl InProcess {
     ///
     /// let mailbox = MailboxId([3; 16]);
     /// service.post(mailbox, Bytes::from("a sealed knock")).await?;
-    /// assert_eq!(seen.lock().expect("as above")[0].lane, Lane::Mailbox { mailbox });
+    /// assert_eq!(seen.lock().expect("as above")[0].lane, RecordLane::Mailbox { mailbox });
     /// # Ok(())
     /// # }
     /// ```
@@ -88,7 +88,7 @@ impl InProcess {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tap(&self, lane: Lane, bytes: Bytes, outcome: Outcome) {
+    fn tap(&self, lane: RecordLane, bytes: Bytes, outcome: Outcome) {
         if let Some(tap) = &self.shared.tap {
             tap(&Record { lane, bytes, outcome });
         }
@@ -171,7 +171,7 @@ impl DeliveryService for InProcess {
             Ok(Verdict::Taken) => Outcome::Taken,
             _ => Outcome::of(&verdict),
         };
-        self.tap(Lane::Log { call, position }, entry, outcome);
+        self.tap(RecordLane::Log { call, position }, entry, outcome);
         match verdict? {
             Verdict::Fill { log, entry } => {
                 log.push(entry);
@@ -197,7 +197,7 @@ impl DeliveryService for InProcess {
     async fn publish_talk(&self, call: CallId, message: Bytes) -> Result<(), DeliveryError> {
         let state = self.state();
         let verdict = self.judge_talk(&state, call, &message);
-        self.tap(Lane::Talk { call }, message, Outcome::of(&verdict));
+        self.tap(RecordLane::Talk { call }, message, Outcome::of(&verdict));
         if let Some((talk, message)) = verdict? {
             talk.push_keeping(message, self.limits().talk_backlog.max(1));
         }
@@ -216,7 +216,7 @@ impl DeliveryService for InProcess {
     async fn post(&self, mailbox: MailboxId, message: Bytes) -> Result<(), DeliveryError> {
         let mut state = self.state();
         let verdict = self.judge_post(&mut state, mailbox, &message);
-        self.tap(Lane::Mailbox { mailbox }, message, Outcome::of(&verdict));
+        self.tap(RecordLane::Mailbox { mailbox }, message, Outcome::of(&verdict));
         let (queue, message) = verdict?;
         queue.push(message);
         Ok(())

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use subrosa_delivery::{
-    Appended, Bound, CallId, DeliveryError, DeliveryService, InProcess, Lane, Limits, MailboxId, Outcome,
-    Record, Talk,
+    Appended, Bound, CallId, DeliveryError, DeliveryService, InProcess, Limits, MailboxId, Outcome, Record,
+    RecordLane, Talk,
 };
 
 const CALL: CallId = CallId([1; 16]);
@@ -165,8 +165,8 @@ async fn the_tap_sees_everything_in_order_and_losers_too() {
     service.post(MAILBOX, text("knock")).await.unwrap();
     assert!(service.post(MAILBOX, text("too large")).await.is_err());
 
-    let log = |position| Lane::Log { call: CALL, position };
-    let (talk, mailbox) = (Lane::Talk { call: CALL }, Lane::Mailbox { mailbox: MAILBOX });
+    let log = |position| RecordLane::Log { call: CALL, position };
+    let (talk, mailbox) = (RecordLane::Talk { call: CALL }, RecordLane::Mailbox { mailbox: MAILBOX });
     let expected = [
         (log(0), text("first"), Outcome::Accepted),
         (log(0), text("loser"), Outcome::Taken),

@@ -29,7 +29,7 @@ pub enum CallError {
     #[error("only a host may do this")]
     NotHost,
     /// This host does not hold the lobby's key, so no guest waits for its answer.
-    #[error("this host does not hold the lobby's key")]
+    #[error("this host does not hold the lobby's key: so far only the founder admits and denies")]
     NoLobby,
     /// No participant with this id is on the roster.
     #[error("no such participant on the roster")]

@@ -18,7 +18,7 @@ const LEN: usize = 1 + 16 + 4 + 32 + 32;
 #[non_exhaustive]
 pub enum InviteError {
     /// Not base64url of the right length: cut off, or something else.
-    #[error("not an invite: damaged or cut off")]
+    #[error("not an invite: what stands behind the # is missing, damaged or cut off")]
     Damaged,
     /// Made by a version of Subrosa that this one does not understand.
     #[error("an invite of another version")]
@@ -66,14 +66,16 @@ impl Invite {
     /// [`InviteError`] if the text is something else.
     pub fn parse(text: &str) -> Result<Self, InviteError> {
         let fragment = text.trim().rsplit('#').next().unwrap_or_default();
-        if fragment.len() != BASE64URL_NOPAD.encode_len(LEN) {
+        if fragment.len() > 4 * BASE64URL_NOPAD.encode_len(LEN) {
             return Err(InviteError::Damaged);
         }
         let bytes = BASE64URL_NOPAD.decode(fragment.as_bytes()).map_err(|_| InviteError::Damaged)?;
         let bytes = Zeroizing::new(bytes);
         let field = |from: usize, len: usize| bytes.get(from..from + len).ok_or(InviteError::Damaged);
-        if bytes.first() != Some(&VERSION) {
-            return Err(InviteError::Version);
+        match bytes.first() {
+            Some(&VERSION) if bytes.len() == LEN => {}
+            Some(&VERSION) | None => return Err(InviteError::Damaged),
+            Some(_) => return Err(InviteError::Version),
         }
         Ok(Self {
             call: CallId(field(1, 16)?.try_into().map_err(|_| InviteError::Damaged)?),
@@ -145,6 +147,7 @@ mod tests {
         assert_eq!(Invite::parse(""), Err(InviteError::Damaged));
         let other = format!("Ag{}", &fragment[2..]); // version 2
         assert_eq!(Invite::parse(&other), Err(InviteError::Version));
+        assert_eq!(Invite::parse(&format!("{other}AAAA")), Err(InviteError::Version), "of whatever length");
     }
 
     #[test]

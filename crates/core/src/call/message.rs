@@ -11,14 +11,14 @@ use crate::time::Time;
 
 /// Where a message goes, or where it came from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
 pub enum Lane {
-    /// The call's log. Outgoing: to be appended at this position if it is still empty. Incoming: what stands there.
+    /// The call's log. Outgoing: to be appended at this position if it is still empty; then read the position and hand in what
+    /// stands there, whoever was first. The call sends it again until it has seen that. Incoming: what stands there.
     Log {
         /// Counted from 0.
         position: u64,
     },
-    /// A mailbox.
+    /// A mailbox. Outgoing: to be posted; the call sends it once, so repeat it until the service has taken it.
     Mailbox(MailboxId),
 }
 
@@ -35,11 +35,12 @@ pub struct Message {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub enum Output {
-    /// Send this.
+    /// Send this; its lane says how.
     Send(Message),
     /// Know this.
     Event(Event),
-    /// Nothing more for now: wait for an input, and at this moment call `handle_timeout`. [`Time::NEVER`]: no deadline.
+    /// Nothing more for now: wait for an input, and at this moment call [`handle_timeout`](super::Call::handle_timeout). It is at
+    /// most a second away, until the call has ended: [`Time::NEVER`].
     Timeout(Time),
 }
 

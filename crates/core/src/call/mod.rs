@@ -18,6 +18,7 @@ mod profile;
 mod roster;
 
 use core::fmt;
+use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
@@ -48,6 +49,8 @@ use knock::Answer;
 use lobby::Lobby;
 use policy::Policy;
 
+/// How often the call wants to be called although nothing is due: held frames age by its time.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// No log gets that long; and counting on from here never overflows.
 const MAX_POSITION: u64 = 1 << 62;
 /// RFC 9605 §5.2.
@@ -251,7 +254,8 @@ impl Call {
     /// frames sealed and opened (R14).
     ///
     /// # Errors
-    /// [`CallError::RosterNotShown`] before its event came out of `poll_output`, [`CallError::EpochGone`] after its time.
+    /// [`CallError::RosterNotShown`] before its event came out of `poll_output`, [`CallError::EpochGone`] after its time,
+    /// [`CallError::Ended`].
     pub fn roster_taken(&mut self, epoch: Epoch, now: Time) -> Result<(), CallError> {
         self.living()?;
         self.set_time(now);
@@ -268,7 +272,8 @@ impl Call {
     /// Lets guests in, all in one commit (host).
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::NoLobby`], [`CallError::NotWaiting`], [`CallError::Full`]; then nobody is let in.
+    /// [`CallError::NotHost`], [`CallError::NoLobby`], [`CallError::NotWaiting`], [`CallError::Full`], [`CallError::Ended`]; then
+    /// nobody is let in.
     pub fn admit(&mut self, guests: &[ParticipantId], now: Time) -> Result<(), CallError> {
         self.hosting()?;
         let lobby = self.lobby.as_ref().ok_or(CallError::NoLobby)?;
@@ -287,7 +292,8 @@ impl Call {
     /// Turns a guest away; he learns it, and that it was a host (host).
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::NoLobby`], [`CallError::NotWaiting`], [`CallError::BeingAdmitted`].
+    /// [`CallError::NotHost`], [`CallError::NoLobby`], [`CallError::NotWaiting`], [`CallError::BeingAdmitted`],
+    /// [`CallError::Ended`], [`CallError::Engine`] without randomness.
     pub fn deny(&mut self, guest: ParticipantId, now: Time) -> Result<(), CallError> {
         self.hosting()?;
         if self.in_flight.as_ref().is_some_and(|own| own.admits(guest)) {
@@ -308,7 +314,7 @@ impl Call {
     /// Removes participants (host).
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::NotOnRoster`], [`CallError::Yourself`]; then nobody is removed.
+    /// [`CallError::NotHost`], [`CallError::NotOnRoster`], [`CallError::Yourself`], [`CallError::Ended`]; then nobody is removed.
     pub fn remove(&mut self, participants: &[ParticipantId], now: Time) -> Result<(), CallError> {
         self.hosting()?;
         self.check_others(participants)?;
@@ -321,7 +327,8 @@ impl Call {
     /// Admitting guests takes the lobby's private key, which a new host does not get yet.
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::NotOnRoster`], [`CallError::Yourself`], [`CallError::TooManyHosts`].
+    /// [`CallError::NotHost`], [`CallError::NotOnRoster`], [`CallError::Yourself`], [`CallError::TooManyHosts`],
+    /// [`CallError::Ended`].
     pub fn make_host(&mut self, participant: ParticipantId, now: Time) -> Result<(), CallError> {
         self.hosting()?;
         self.check_others(&[participant])?;
@@ -369,12 +376,16 @@ impl Call {
 
     // Inputs and outputs.
 
-    /// Takes in a message from the delivery service. The log's entries are handed in by position, each once it is there,
-    /// one's own included: that is how a call learns that its commit won (R6). An entry handed in again is ignored.
+    /// Takes in a message from the delivery service.
+    ///
+    /// Everybody reads the log, from [`log_position`](Self::log_position) on, and hands in what stands at each position, one's own
+    /// entries included: that is how a call learns that its commit won (R6), and until then it sends it again now and then. An
+    /// entry handed in again is ignored. Hosts also read [`Invite::lobby_mailbox`].
     ///
     /// # Errors
-    /// [`HandleError`] says whose fault it is. Entries that mean nothing or are not allowed are no errors but
-    /// [`Event::Skipped`], since all members skip them.
+    /// [`HandleError`] says whose fault it is; only `Ended` and `Engine` mean that the call is over. `Knock`: anybody can post
+    /// garbage into a lobby; note it and go on. `Gap`: read from `expected`. `UnknownMailbox`: drop the message. Log entries that
+    /// mean nothing or are not allowed are no errors but [`Event::Skipped`], since all members skip them.
     pub fn handle_message(&mut self, message: &Message, now: Time) -> Result<(), HandleError> {
         if self.ended.is_some() {
             return Err(HandleError::Ended);
@@ -406,7 +417,9 @@ impl Call {
         Ok(())
     }
 
-    /// Does what is due at `now`: to be called at the moment that [`Output::Timeout`] named, or later.
+    /// Does what is due at `now`: must be called at the moment that [`Output::Timeout`] named, at least once a second.
+    ///
+    /// Without it sealers do not switch, so that a removed participant goes on reading; and old keys are not wiped.
     pub fn handle_timeout(&mut self, now: Time) {
         if self.ended.is_some() {
             return;
@@ -437,7 +450,7 @@ impl Call {
             return Time::NEVER;
         }
         let resend = self.in_flight.as_ref().map_or(Time::NEVER, InFlight::resend_at);
-        self.epochs.next_deadline().min(resend).min(self.next_launch_at())
+        self.epochs.next_deadline().min(resend).min(self.next_launch_at()).min(self.now + HOUSEKEEPING)
     }
 
     fn tick(&mut self) {

@@ -58,7 +58,8 @@ pub struct Member {
     pub kind: Kind,
     /// Whether this is the participant who looks.
     pub is_me: bool,
-    /// Whether this participant may admit, remove and change the policy.
+    /// Whether this participant may remove others and make hosts. Admitting also takes the lobby's key, which only the founder
+    /// has so far.
     pub is_host: bool,
     /// The first epoch with this participant, if this participant saw it.
     pub since: Option<Epoch>,

@@ -82,12 +82,12 @@ type Receiver = hpke::aead::AeadCtxR<AesGcm128, HkdfSha256, Kem>;
 /// Starts a context to a public key; returns the encapsulated key to send along.
 pub(crate) fn sender(
     random: &Random,
-    public: &[u8],
+    public_bytes: &[u8],
     setup: Setup<'_>,
 ) -> Result<([u8; KEY_LEN], Sender), HpkeError> {
     let mode = setup.bundle()?.map_or(OpModeS::Base, OpModeS::Psk);
-    let public = <Kem as hpke::Kem>::PublicKey::from_bytes(public).map_err(|_| HpkeError)?;
-    let mut generator = random.generator().map_err(|_| HpkeError)?;
+    let public = <Kem as hpke::Kem>::PublicKey::from_bytes(public_bytes).map_err(|_| HpkeError)?;
+    let mut generator = random.generator(&[public_bytes, setup.info]).map_err(|_| HpkeError)?;
     let (encapsulated, context) =
         hpke::setup_sender_with_rng::<AesGcm128, HkdfSha256, Kem>(&mode, &public, setup.info, &mut generator)
             .map_err(|_| HpkeError)?;

@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use thiserror::Error;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
+
+use super::hash;
 
 /// The operating system gave no randomness.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -18,8 +20,13 @@ pub struct Random(Source);
 
 enum Source {
     Os,
+    Seeded(Box<Seeded>),
+}
+
+struct Seeded {
+    seed: [u8; 32],
     /// The engine asks through `&self` from wherever it likes, hence the lock; nobody else ever holds it.
-    Seeded(Box<Mutex<ChaCha20Rng>>),
+    stream: Mutex<ChaCha20Rng>,
 }
 
 impl Random {
@@ -29,14 +36,14 @@ impl Random {
     }
 
     pub(crate) fn seeded(seed: [u8; 32]) -> Self {
-        Self(Source::Seeded(Box::new(Mutex::new(ChaCha20Rng::from_seed(seed)))))
+        Self(Source::Seeded(Box::new(Seeded { seed, stream: Mutex::new(ChaCha20Rng::from_seed(seed)) })))
     }
 
     pub(crate) fn fill(&self, out: &mut [u8]) -> Result<(), NoRandomness> {
         match &self.0 {
             Source::Os => getrandom::fill(out).map_err(|_| NoRandomness),
-            Source::Seeded(rng) => {
-                rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(out);
+            Source::Seeded(seeded) => {
+                seeded.stream.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(out);
                 Ok(())
             }
         }
@@ -54,12 +61,18 @@ impl Random {
         Ok(out)
     }
 
-    /// A generator for one operation of a crate that wants one of its own.
-    pub(crate) fn generator(&self) -> Result<ChaCha20Rng, NoRandomness> {
-        let mut seed = self.bytes()?;
-        let generator = ChaCha20Rng::from_seed(seed);
-        seed.zeroize();
-        Ok(generator)
+    /// A generator for one operation of a crate that wants one of its own, given what the operation is about.
+    ///
+    /// The engine seals to many keys on several threads at once. So a seeded source does not hand out its stream here, which
+    /// would depend on which thread is first, but derives from the seed and what is sealed to whom.
+    pub(crate) fn generator(&self, about: &[&[u8]]) -> Result<ChaCha20Rng, NoRandomness> {
+        let seed = match &self.0 {
+            Source::Os => *self.secret::<32>()?,
+            Source::Seeded(seeded) => {
+                hash::labelled("seeded generator", &[&[&seeded.seed[..]], about].concat())
+            }
+        };
+        Ok(ChaCha20Rng::from_seed(seed))
     }
 }
 

@@ -42,14 +42,14 @@ pub enum FrameFault {
     /// The call's participants have used more tracks in this epoch than they are allowed together.
     #[error("too many tracks in its epoch")]
     TooManyTracks,
-    /// The tag does not fit: forged, damaged, or sealed with other metadata. No detail, on purpose.
-    #[error("not authentic")]
+    /// The tag does not fit: forged, damaged, or sealed with another codec, form or metadata. No detail, on purpose.
+    #[error("not authentic: forged, damaged, or sealed with another codec, form or metadata")]
     Unauthentic,
     /// The frame's epoch is not reached yet, and there is no room to hold more frames of that track (R18).
     #[error("its epoch is not reached yet and too many frames wait already")]
     HoldFull,
     /// The frame waited too long for its epoch.
-    #[error("its epoch did not come in time")]
+    #[error("its epoch was not opened in time: the commit did not come, or its roster was not taken")]
     HeldTooLong,
     /// The call has ended for this participant.
     #[error("the call has ended")]

@@ -61,8 +61,7 @@ impl Sealer {
 
     /// Seals `payload` with `metadata` authenticated, and appends the sealed frame to `out`.
     ///
-    /// Adds at most 17 + 16 bytes, at most 5 + 16 in a call of 16 with one microphone and one camera each and up to 2^16
-    /// frames in the epoch. Allocates nothing where `out` has that much room.
+    /// Adds at most 17 + 16 bytes; in a call of up to 16 at most 5 + 16 for the first 2^16 frames of an epoch. Allocates nothing where `out` has that much room.
     ///
     /// # Errors
     /// [`SealError::NotReady`] before the first roster was taken, [`SealError::Ended`], [`SealError::Exhausted`] after 2^32
@@ -81,7 +80,11 @@ impl Sealer {
     ///
     /// # Errors
     /// As [`seal`](Self::seal), and [`SealError::NoHeadroom`].
-    pub fn seal_in_place(&mut self, metadata: Metadata<'_>, frame: &mut BytesMut) -> Result<Sealed, SealError> {
+    pub fn seal_in_place(
+        &mut self,
+        metadata: Metadata<'_>,
+        frame: &mut BytesMut,
+    ) -> Result<Sealed, SealError> {
         self.with_key(|key, header, aad| seal_in_place(key, header, &metadata.parts(), aad, frame))
     }
 

@@ -190,3 +190,32 @@ pub(crate) fn open_in_place(
     frame.truncate(len);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// RFC 9605, Appendix C.3: what lies between base key and frame. (ring shows no `secret`; key and salt hang on it.)
+    #[test]
+    fn key_salt_and_nonce_are_those_of_appendix_c_3() {
+        let vectors: Value =
+            serde_json::from_str(include_str!("../../tests/vectors/rfc9605.json")).expect("json");
+        let mut suites = Vec::new();
+        for vector in vectors["frame"].as_array().expect("a list") {
+            let number = |name: &str| vector[name].as_u64().expect("a number");
+            let bytes =
+                |name: &str| HEXLOWER.decode(vector[name].as_str().expect("text").as_bytes()).expect("hex");
+            let suite = u16::try_from(number("suite")).ok().and_then(CipherSuite::from_id);
+            let Some(suite) = suite else { continue }; // not built
+            let portable = PortableKey::derive(suite, number("kid"), &bytes("base_key"));
+            assert_eq!((&portable.key[..], &portable.salt[..]), (&bytes("key")[..], &bytes("salt")[..]));
+            let nonce = FrameKey::from_portable(suite, &portable).nonce(number("ctr"));
+            assert_eq!(nonce.as_ref()[..], bytes("nonce"));
+            suites.push(suite.id());
+        }
+        assert_eq!(suites, [4, 5]);
+    }
+}

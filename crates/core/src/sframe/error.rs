@@ -16,7 +16,7 @@ pub enum SealError {
     #[error("no headroom in front of the payload")]
     NoHeadroom,
     /// No epoch may seal now: the first roster was not taken yet, or the keys in use have expired.
-    #[error("no epoch may seal at the moment")]
+    #[error("nothing may be sealed now: the newest roster was not taken, or the keys have expired")]
     NotReady,
     /// The call has ended for this participant, or this participant was removed.
     #[error("the call has ended")]
@@ -34,7 +34,7 @@ pub enum OpenError {
     #[error("no key for this key id")]
     UnknownKey,
     /// The tag does not fit: forged, damaged, or sealed with other metadata. No detail, on purpose.
-    #[error("not authentic")]
+    #[error("not authentic: forged, damaged, or sealed with other metadata")]
     Unauthentic,
     /// A frame with this counter was opened before, or it is too old to tell.
     #[error("replayed or too old")]

@@ -34,7 +34,7 @@ mod suite;
 
 pub use error::{HeaderError, OpenError, SealError};
 pub use header::{Header, KeyId, MAX_HEADER_LEN};
-pub use standalone::{Opened, StaticOpener, StaticSealer, UniqueKey};
+pub use standalone::{StaticOpened, StaticOpener, StaticSealer, UniqueKey};
 pub use suite::{CipherSuite, TAG_LEN};
 
 #[cfg(feature = "mls")]

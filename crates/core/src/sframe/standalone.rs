@@ -99,7 +99,7 @@ impl fmt::Debug for StaticSealer {
 
 /// What an authentic frame's header said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Opened {
+pub struct StaticOpened {
     /// Which key sealed the frame.
     pub kid: KeyId,
     /// The frame's number under that key.
@@ -139,7 +139,7 @@ impl StaticOpener {
     ///
     /// # Errors
     /// [`OpenError`]; no failure changes what the opener accepts later.
-    pub fn open(&mut self, metadata: &[u8], frame: &mut BytesMut) -> Result<Opened, OpenError> {
+    pub fn open(&mut self, metadata: &[u8], frame: &mut BytesMut) -> Result<StaticOpened, OpenError> {
         let (Header { kid, counter }, header_len) = Header::decode(frame)?;
         if frame.len() < header_len + TAG_LEN {
             return Err(HeaderError::Truncated.into());
@@ -152,7 +152,7 @@ impl StaticOpener {
         if !window.accept(counter) {
             return Err(OpenError::Replayed);
         }
-        Ok(Opened { kid, counter })
+        Ok(StaticOpened { kid, counter })
     }
 }
 

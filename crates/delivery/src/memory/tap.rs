@@ -8,7 +8,7 @@ use crate::{CallId, DeliveryError, MailboxId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Where it was meant to go.
-    pub lane: Lane,
+    pub lane: RecordLane,
     /// The message: ciphertext, to the service.
     pub bytes: Bytes,
     /// What became of it. Losers of a race and refused messages are recorded too: the service has seen them.
@@ -17,7 +17,7 @@ pub struct Record {
 
 /// A lane of a call, or a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Lane {
+pub enum RecordLane {
     /// A position in the log of a call.
     Log {
         /// The call.

@@ -250,7 +250,9 @@ fn a_configuration_that_contradicts_itself_is_refused() {
 fn the_same_seed_gives_the_same_call() {
     let story = |seed| {
         let mut room = Room::new(seed);
-        room.admit(&["Bob", "Carol"]);
+        room.admit(&["Bob", "Carol", "Dave", "Erin", "Frank"]);
+        let carol = room.id("Carol"); // her removal has a path, which is sealed to several
+        room.act("Ann", |call, now| call.remove(&[carol], now)).expect("Ann may");
         let frame = room.seal("Ann", b"frame");
         (room.log.clone(), room.mailboxes.clone(), frame)
     };
