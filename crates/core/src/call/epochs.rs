@@ -84,8 +84,11 @@ impl Epochs {
             event(Event::EpochClosed(epoch));
         }
         // R14 forbids the new key before its roster is taken; R20 bounds the use of the old one. So nothing is sealed.
-        let stops = |life: &&mut Life| life.ends_older && life.keys.is_some() && life.switch_at <= now;
-        for life in self.lives.values_mut().filter(stops) {
+        let sealing = self.sealing;
+        let stops = |(epoch, life): &(&Epoch, &mut Life)| {
+            Some(**epoch) > sealing && life.ends_older && life.keys.is_some() && life.switch_at <= now
+        };
+        for (_, life) in self.lives.iter_mut().filter(stops) {
             life.ends_older = false;
             ring.stop_sealing();
         }

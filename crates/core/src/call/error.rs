@@ -25,6 +25,9 @@ pub enum CallError {
     /// The call has ended for this participant.
     #[error("the call has ended")]
     Ended,
+    /// This participant is leaving.
+    #[error("leaving already")]
+    Leaving,
     /// Only a host may do this (R1).
     #[error("only a host may do this")]
     NotHost,

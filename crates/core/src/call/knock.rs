@@ -35,6 +35,13 @@ pub(super) struct AnswerKey {
     knock: [u8; 32],
 }
 
+/// Used for one answer. Drawn before the answer is sealed, so that sealing cannot fail.
+pub(super) struct AnswerNonce([u8; aead::NONCE_LEN]);
+
+pub(super) fn nonce(random: &Random) -> Result<AnswerNonce, NoRandomness> {
+    random.bytes().map(AnswerNonce)
+}
+
 /// What a host answers.
 #[derive(PartialEq, Eq)]
 pub(super) enum Answer {
@@ -116,7 +123,8 @@ impl AnswerKey {
         aead::LessSafeKey::new(key.expect("the key is 32 bytes long"))
     }
 
-    pub(super) fn seal(&self, answer: &Answer, random: &Random) -> Result<Vec<u8>, NoRandomness> {
+    /// Seals an answer under a nonce from [`nonce`]: random, as a key answers once or twice, so that no two are alike.
+    pub(super) fn seal(&self, answer: &Answer, nonce: AnswerNonce) -> Vec<u8> {
         let body = match answer {
             Answer::Denied => {
                 AnswerBody { verdict: 2, welcome: VLBytes::new(Vec::new()), departed: Vec::new() }
@@ -127,8 +135,7 @@ impl AnswerKey {
         };
         let mut sealed = body.tls_serialize_detached().expect("all fields are below the length limits");
         sealed.resize(sealed.len().next_multiple_of(ANSWER_BUCKET), 0);
-        // A random nonce: a key answers once or twice, so no two are alike.
-        let nonce: [u8; aead::NONCE_LEN] = random.bytes()?;
+        let AnswerNonce(nonce) = nonce;
         self.cipher()
             .seal_in_place_append_tag(
                 aead::Nonce::assume_unique_for_key(nonce),
@@ -136,7 +143,7 @@ impl AnswerKey {
                 &mut sealed,
             )
             .expect("an answer is far below the cipher's limit");
-        Ok([&nonce[..], &sealed].concat())
+        [&nonce[..], &sealed].concat()
     }
 
     pub(super) fn open(&self, answer: &[u8]) -> Result<Answer, NotAuthentic> {

@@ -1,12 +1,14 @@
 //! The waiting room, as a host has it (R10).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use thiserror::Error;
 
 use super::invite::Invite;
-use super::knock::{self, AnswerKey};
-use super::message::Knock;
+use super::knock::{self, Answer, AnswerKey, AnswerNonce};
+use super::message::{Knock, Lane, Message};
 use super::profile::Profile;
 use super::roster::participant_id;
 use crate::crypto::hpke::PrivateKey;
@@ -48,6 +50,20 @@ pub(super) struct Waiting {
     pub(super) answer: AnswerKey,
     /// Named by the invite that he knocked with, which may not be the current one any more.
     pub(super) mailbox: MailboxId,
+}
+
+/// A guest who was let in and has not been answered yet.
+pub(super) struct Admitted {
+    pub(super) waiting: Waiting,
+    pub(super) answer: Arc<Answer>,
+    pub(super) nonce: AnswerNonce,
+}
+
+impl Admitted {
+    pub(super) fn seal(self) -> Message {
+        let sealed = self.waiting.answer.seal(&self.answer, self.nonce);
+        Message { lane: Lane::Mailbox(self.waiting.mailbox), payload: Bytes::from(sealed) }
+    }
 }
 
 pub(super) struct Lobby {

@@ -1,13 +1,12 @@
 //! The log: taking in entries in order, and getting one's own into it (R5, R6, R24).
 
-use bytes::Bytes;
+use std::sync::Arc;
 
-use super::commits::{
-    BACK_OFF, InFlight, MAX_ADMITTED_AT_ONCE, Own, STARVED, Wanted, cover_at, wait_after_garbage,
-};
+use super::commits::{BACK_OFF, InFlight, MAX_ADMITTED_AT_ONCE, Own, STARVED, cover_at, wait_after_garbage};
 use super::epochs::Change;
 use super::judge::{Before, judge};
-use super::knock::Answer;
+use super::knock::{self, Answer};
+use super::lobby::Admitted;
 use super::message::{EndReason, Event, Lane, SkipReason};
 use super::policy::Policy;
 use super::roster::{self, Cause};
@@ -137,15 +136,12 @@ impl Call {
     fn release(&mut self, welcome: Option<Vec<u8>>, admitted: &[ParticipantId]) -> Result<(), EngineError> {
         let Some(welcome) = welcome else { return Ok(()) };
         let departed = self.departed.iter().filter_map(|key| key.as_slice().try_into().ok()).collect();
-        let answer = Answer::Admitted { welcome, departed };
+        let answer = Arc::new(Answer::Admitted { welcome, departed });
         for guest in admitted {
             self.wanted.admit.remove(guest);
             let Some(waiting) = self.lobby.as_mut().and_then(|lobby| lobby.take(*guest)) else { continue };
-            let sealed = waiting
-                .answer
-                .seal(&answer, self.group.random())
-                .map_err(|_| EngineError("no randomness"))?;
-            self.send(Lane::Mailbox(waiting.mailbox), Bytes::from(sealed));
+            let nonce = knock::nonce(self.group.random()).map_err(|_| EngineError("no randomness"))?;
+            self.admissions.push_back(Admitted { waiting, answer: Arc::clone(&answer), nonce });
         }
         Ok(())
     }
@@ -251,12 +247,6 @@ impl Call {
         }
     }
 
-    fn send_leave(&mut self) -> Result<(), EngineError> {
-        let bytes = self.group.propose_leave(self.next)?;
-        self.launch(bytes, Own::Leave);
-        Ok(())
-    }
-
     fn forget_what_no_longer_applies(&mut self) {
         let (roster, lobby) = (&self.roster, &self.lobby);
         let leaving = self.group.logged_leaves();
@@ -265,24 +255,33 @@ impl Call {
             .retain(|id| roster.member(*id).is_some_and(|member| !leaving.contains(&member.leaf)));
         self.wanted.make_host.retain(|id| roster.member(*id).is_some_and(|member| !member.is_host));
         self.wanted.admit.retain(|id| lobby.as_ref().is_some_and(|lobby| lobby.waiting(*id).is_some()));
-        // Where somebody else was faster and the call is full now, guests go on waiting.
-        let room = (self.policy.max_participants as usize + self.wanted.remove.len())
-            .saturating_sub(roster.members.len());
+        // Somebody else has admitted a guest, or has used his key otherwise: it cannot come again (R3).
+        let used = |id: &&ParticipantId| {
+            let waiting = lobby.as_ref().and_then(|lobby| lobby.waiting(**id));
+            let key = waiting.map(|waiting| waiting.key_package.leaf.signature_key.as_slice());
+            key.is_some_and(|key| {
+                roster.member(**id).is_some() || self.departed.contains(key) || self.policy.is_host(key)
+            })
+        };
+        for guest in self.wanted.admit.iter().filter(used).copied().collect::<Vec<_>>() {
+            self.turn_out(guest);
+        }
+        // Where somebody else was faster and the call is full now, guests wait to be admitted anew.
+        let members = self.roster.members.len();
+        let room = (self.policy.max_participants as usize + self.wanted.remove.len()).saturating_sub(members);
         while self.wanted.admit.len() > room {
             self.wanted.admit.pop_last();
         }
     }
 
+    fn send_leave(&mut self) -> Result<(), EngineError> {
+        let bytes = self.group.propose_leave(self.next)?;
+        self.launch(bytes, Own::Leave);
+        Ok(())
+    }
+
     fn send_commit(&mut self) -> Result<(), EngineError> {
         let (own, admitted) = self.stage_wanted()?;
-        let leaves = self.group.leaves();
-        let allowed = self.group.own_summary().is_some_and(|own| self.judge(&leaves, &own).is_ok());
-        if !allowed || own.commit.len() > MAX_ENTRY_LEN {
-            // It would be again; and each try uses up a generation of the own ratchet.
-            self.wanted = Wanted::default();
-            self.group.drop_own()?;
-            return Err(EngineError("an own commit breaks the policy"));
-        }
         self.launch(own.commit, Own::Commit { welcome: own.welcome, admitted });
         Ok(())
     }
@@ -290,8 +289,7 @@ impl Call {
     /// Builds one commit of what is wanted: removals first, with admissions; a policy change alone (R2); then admissions.
     fn stage_wanted(&mut self) -> Result<(OwnCommit, Vec<ParticipantId>), EngineError> {
         if self.wanted.remove.is_empty() && !self.wanted.make_host.is_empty() {
-            let plan = Plan { policy: Some(self.policy_with_new_hosts().encode()), ..Plan::default() };
-            let staged = self.group.stage_own(plan, self.next);
+            let staged = self.stage_policy();
             return staged.map(|own| (own, Vec::new())).inspect_err(|_| self.wanted.make_host.clear());
         }
         let admitted = self.wanted.admit.iter().copied().take(MAX_ADMITTED_AT_ONCE).collect::<Vec<_>>();
@@ -299,15 +297,13 @@ impl Call {
         let (Err(error), Some(first)) = (&all, admitted.first()) else { return Ok((all?, admitted)) };
         let error = *error;
         if self.wanted.is_urgent() || self.leave_seen_at.is_some() {
-            // A guest's key package may be what the engine chokes on: who goes shall not have to wait for that.
+            // A guest may be what the engine or the judge chokes on: who goes shall not have to wait for that.
             return Ok((self.stage(true, &[])?, Vec::new()));
         }
         match self.stage(false, &[*first]) {
             Ok(own) => Ok((own, vec![*first])),
             Err(_) => {
-                self.wanted.admit.remove(first);
-                self.lobby.as_mut().map(|lobby| lobby.take(*first));
-                self.event(Event::GuestUnusable(*first));
+                self.turn_out(*first);
                 Err(error)
             }
         }
@@ -323,7 +319,31 @@ impl Call {
             policy: None,
             psk_id: &psk_id,
         };
-        self.group.stage_own(plan, self.next)
+        let own = self.group.stage_own(plan, self.next)?;
+        self.judge_own(own)
+    }
+
+    fn stage_policy(&mut self) -> Result<OwnCommit, EngineError> {
+        let plan = Plan { policy: Some(self.policy_with_new_hosts().encode()), ..Plan::default() };
+        let own = self.group.stage_own(plan, self.next)?;
+        self.judge_own(own)
+    }
+
+    /// What the others would skip is not sent.
+    fn judge_own(&mut self, own: OwnCommit) -> Result<OwnCommit, EngineError> {
+        let leaves = self.group.leaves();
+        let allowed = self.group.own_summary().is_some_and(|own| self.judge(&leaves, &own).is_ok());
+        if allowed && own.commit.len() <= MAX_ENTRY_LEN {
+            return Ok(own);
+        }
+        self.group.drop_own()?;
+        Err(EngineError("an own commit breaks the policy"))
+    }
+
+    fn turn_out(&mut self, guest: ParticipantId) {
+        self.wanted.admit.remove(&guest);
+        self.lobby.as_mut().map(|lobby| lobby.take(guest));
+        self.event(Event::GuestUnusable(guest));
     }
 
     fn policy_with_new_hosts(&self) -> Policy {

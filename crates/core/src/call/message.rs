@@ -74,7 +74,8 @@ pub enum Event {
     GuestUnusable(ParticipantId),
     /// An own commit could not be built; what is wanted is tried again later.
     CommitFailed(EngineError),
-    /// The delivery service keeps this participant's entries out of the log: others' garbage takes their positions.
+    /// The delivery service keeps this participant's entries out of the log: garbage takes their positions. The call goes on
+    /// trying, less and less often; after some 4,000 tries in one epoch it waits for the next.
     LogStarved,
     /// The call is over for this participant; nothing is sealed or opened any more. Drop the [`Call`](super::Call): that wipes
     /// what is left of its secrets.

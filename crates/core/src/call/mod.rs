@@ -84,6 +84,9 @@ pub struct Call {
     /// When the first self-removal of this epoch was read.
     leave_seen_at: Option<Time>,
     outputs: VecDeque<Output>,
+    /// Answers to guests who were let in, still to be sealed: the Welcome of a large call is large, and each guest gets it
+    /// under a key of his own, so they are made one at a time.
+    admissions: VecDeque<lobby::Admitted>,
     ended: Option<EndReason>,
     now: Time,
 }
@@ -150,6 +153,7 @@ impl Call {
             lost_to_garbage: 0,
             leave_seen_at: None,
             outputs: VecDeque::new(),
+            admissions: VecDeque::new(),
             ended: None,
             now,
         })
@@ -301,9 +305,8 @@ impl Call {
         }
         let lobby = self.lobby.as_mut().ok_or(CallError::NoLobby)?;
         let waiting = lobby.waiting(guest).ok_or(CallError::NotWaiting)?;
-        let random = self.group.random();
-        let sealed =
-            waiting.answer.seal(&Answer::Denied, random).map_err(|_| EngineError("no randomness"))?;
+        let nonce = knock::nonce(self.group.random()).map_err(|_| EngineError("no randomness"))?;
+        let sealed = waiting.answer.seal(&Answer::Denied, nonce);
         let lane = Lane::Mailbox(waiting.mailbox);
         lobby.take(guest);
         self.wanted.admit.remove(&guest);
@@ -332,7 +335,8 @@ impl Call {
     pub fn make_host(&mut self, participant: ParticipantId, now: Time) -> Result<(), CallError> {
         self.hosting()?;
         self.check_others(&[participant])?;
-        if self.policy.hosts.len() + self.wanted.make_host.len() >= policy::MAX_HOSTS {
+        let hosts = self.roster.members.iter().filter(|member| member.is_host).count();
+        if hosts + self.wanted.make_host.len() >= policy::MAX_HOSTS {
             return Err(CallError::TooManyHosts);
         }
         self.wanted.make_host.insert(participant);
@@ -340,7 +344,8 @@ impl Call {
     }
 
     /// Leaves the call: asks to be taken off the roster, which a host does. Until then the keys remain; with the commit they go,
-    /// also for media that is still under way. When the last host leaves, the call ends for all (R3).
+    /// also for media that is still under way. What this host still wanted done is not done any more. When the last host leaves,
+    /// the call ends for all (R3).
     ///
     /// # Errors
     /// [`CallError::Ended`].
@@ -356,7 +361,10 @@ impl Call {
 
     fn hosting(&self) -> Result<(), CallError> {
         self.living()?;
-        if self.is_host() { Ok(()) } else { Err(CallError::NotHost) } // R1
+        if !self.is_host() {
+            return Err(CallError::NotHost); // R1
+        }
+        if self.wanted.leave { Err(CallError::Leaving) } else { Ok(()) }
     }
 
     fn check_others(&self, participants: &[ParticipantId]) -> Result<(), CallError> {
@@ -434,13 +442,14 @@ impl Call {
 
     /// Returns the next thing that the call wants; to be called after every input until it is [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output {
-        match self.outputs.pop_front() {
-            Some(output) => {
-                if let Output::Event(Event::Roster(roster)) = &output {
-                    self.epochs.mark_shown(roster.epoch);
-                }
-                output
+        if let Some(output) = self.outputs.pop_front() {
+            if let Output::Event(Event::Roster(roster)) = &output {
+                self.epochs.mark_shown(roster.epoch);
             }
+            return output;
+        }
+        match self.admissions.pop_front() {
+            Some(admission) => Output::Send(admission.seal()),
             None => Output::Timeout(self.next_deadline()),
         }
     }
@@ -470,6 +479,7 @@ impl Call {
         self.wanted = Wanted::default();
         self.in_flight = None;
         self.lobby = None;
+        self.admissions.clear();
         self.group.wipe();
         self.event(Event::Ended(reason));
     }

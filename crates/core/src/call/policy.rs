@@ -13,6 +13,8 @@ use crate::sframe::CipherSuite;
 
 const VERSION: u8 = 1;
 pub(super) const MAX_HOSTS: usize = 256;
+/// A path after a mass admission has some 83 bytes for each member, and entries and Welcomes have to fit the delivery service.
+const MAX_PARTICIPANTS: u32 = 2000;
 /// Old keys serve frames that are late; and a host must not be able to make everybody keep them for ever.
 const MAX_RETENTION_MS: u32 = 300_000;
 /// R8: 2^(E−1) epochs must fit into the retention time, and the KID should stay short.
@@ -25,7 +27,7 @@ pub struct CallConfig {
     pub suite: CipherSuite,
     /// E, the low bits of the epoch in each KID, 3 to 8; fixed for the call's life (R8).
     pub epoch_bits: u8,
-    /// How many participants the call may have.
+    /// How many participants the call may have, at most 2,000.
     pub max_participants: u32,
     /// How long after it applied a commit a sender goes on with the old key, at most (R20).
     pub switch_deadline: Duration,
@@ -56,8 +58,8 @@ pub enum ConfigError {
     /// E must be 3 to 8.
     #[error("epoch_bits must be 3 to 8")]
     EpochBits,
-    /// A call has at least one participant.
-    #[error("max_participants must be at least 1")]
+    /// A call has at least one participant, and a log entry that removes one of very many would be too long.
+    #[error("max_participants must be 1 to 2000")]
     Participants,
     /// Senders switch before receivers forget, and nobody keeps old keys for more than five minutes.
     #[error("switch_deadline must be below retention and removal_retention, and these at most five minutes")]
@@ -121,7 +123,7 @@ impl Policy {
         if !EPOCH_BITS.contains(&self.epoch_bits) {
             return Err(ConfigError::EpochBits);
         }
-        if self.max_participants == 0 {
+        if !(1..=MAX_PARTICIPANTS).contains(&self.max_participants) {
             return Err(ConfigError::Participants);
         }
         let shortest = self.retention_ms.min(self.removal_retention_ms);

@@ -17,6 +17,12 @@ pub(crate) const KEY_LEN: usize = 32;
 #[error("the message does not open with this key")]
 pub(crate) struct HpkeError;
 
+impl From<NoRandomness> for HpkeError {
+    fn from(_: NoRandomness) -> Self {
+        Self
+    }
+}
+
 /// A private key; zeroized on drop.
 pub(crate) struct PrivateKey(Zeroizing<[u8; KEY_LEN]>);
 

@@ -66,13 +66,18 @@ impl Random {
     /// The engine seals to many keys on several threads at once. So a seeded source does not hand out its stream here, which
     /// would depend on which thread is first, but derives from the seed and what is sealed to whom.
     pub(crate) fn generator(&self, about: &[&[u8]]) -> Result<ChaCha20Rng, NoRandomness> {
-        let seed = match &self.0 {
-            Source::Os => *self.secret::<32>()?,
+        Ok(ChaCha20Rng::from_seed(*self.secret_about(about)?))
+    }
+
+    /// A fresh secret for one operation; see [`generator`](Self::generator).
+    pub(crate) fn secret_about(&self, about: &[&[u8]]) -> Result<Zeroizing<[u8; 32]>, NoRandomness> {
+        match &self.0 {
+            Source::Os => self.secret(),
             Source::Seeded(seeded) => {
-                hash::labelled("seeded generator", &[&[&seeded.seed[..]], about].concat())
+                let parts = [&[&seeded.seed[..]], about].concat();
+                Ok(Zeroizing::new(hash::labelled("seeded generator", &parts)))
             }
-        };
-        Ok(ChaCha20Rng::from_seed(seed))
+        }
     }
 }
 

@@ -238,8 +238,15 @@ impl OpenMlsCrypto for Crypto {
         plaintext: &[u8],
     ) -> Result<HpkeCiphertext, CryptoError> {
         own_hpke_only(&config)?;
-        let (encapsulated, mut context) =
-            hpke::sender(&self.0, public, Setup::base(info)).map_err(|_| CryptoError::SenderSetupError)?;
+        // A tampered host can put a key that nobody can seal to into the tree, where nobody but those below it could see that;
+        // no other commit could then have a path. Whoever sits below it is his accomplice or is cut off already: what is meant
+        // for them is sealed to a key that nobody has.
+        let (encapsulated, mut context) = hpke::sender(&self.0, public, Setup::base(info))
+            .or_else(|_| {
+                let nobody = KeyPair::derive(&self.0.secret_about(&[b"nobody", public, info])?[..]);
+                hpke::sender(&self.0, &nobody.public, Setup::base(info))
+            })
+            .map_err(|_| CryptoError::SenderSetupError)?;
         let ciphertext = context.seal(plaintext, aad).map_err(|_| CryptoError::HpkeEncryptionError)?;
         Ok(HpkeCiphertext { kem_output: encapsulated.to_vec().into(), ciphertext: ciphertext.into() })
     }
@@ -303,5 +310,22 @@ impl OpenMlsCrypto for Crypto {
         }
         let pair = KeyPair::derive(ikm);
         Ok(HpkeKeyPair { private: pair.private.as_bytes().to_vec().into(), public: pair.public.to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One such key in the tree must not keep everybody from ever being removed.
+    #[test]
+    fn a_useless_key_in_the_tree_does_not_stop_a_commit() {
+        let crypto = Crypto(Random::seeded([1; 32]));
+        let config = || CIPHERSUITE.hpke_config();
+        for useless in [&[0; 32][..], &[], &[9; 31]] {
+            let sealed =
+                crypto.hpke_seal(config(), useless, b"info", b"", b"path secret").expect("it is sealed");
+            assert!(crypto.hpke_open(config(), &sealed, &[1; 32], b"info", b"").is_err(), "to nobody");
+        }
     }
 }

@@ -101,8 +101,19 @@ impl EpochKeys {
     pub(crate) fn keep(&self, leaf: usize, track: TrackId, key: FrameKey) -> Option<&Context> {
         let contexts = self.heard.get(leaf)?.get_or_init(|| Box::new(array::from_fn(|_| OnceLock::new())));
         let context = &contexts[track.context() as usize];
+        if let Some(kept) = context.get() {
+            return Some(kept); // another thread was first
+        }
         self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(1)).ok()?;
-        Some(context.get_or_init(|| Box::new(Context { key, window: ReplayWindow::new() })))
+        let mut taken = false;
+        let kept = context.get_or_init(|| {
+            taken = true;
+            Box::new(Context { key, window: ReplayWindow::new() })
+        });
+        if !taken {
+            self.room.fetch_add(1, Ordering::Relaxed);
+        }
+        Some(kept)
     }
 
     pub(crate) fn derive(&self, kid: u64) -> FrameKey {

@@ -108,8 +108,7 @@ impl Queue {
         let of_track = self.frames.iter().filter(|held| held.kid >> epoch_bits == kid >> epoch_bits).count();
         let metadata = metadata.parts().concat();
         let cost = frame.len() + metadata.len();
-        if of_track >= limits.frames_per_track || !(shared.held.reserve(cost) || self.make_room(shared, cost))
-        {
+        if of_track >= limits.frames_per_track || !shared.held.reserve(cost) {
             return Err(FrameFault::HoldFull.unclaimed());
         }
         let id = HeldId(self.next_id);
@@ -118,13 +117,6 @@ impl Queue {
         let (since, shared) = (shared.now(), Arc::clone(shared));
         self.frames.push_back(Held { id, kid, frame, metadata, since, shared, cost });
         Ok(Opening::Held(id))
-    }
-
-    /// Drops frames that have waited too long and were not asked for, and tries again.
-    fn make_room(&mut self, shared: &Shared, cost: usize) -> bool {
-        let now = shared.now();
-        self.frames.retain(|held| now.saturating_sub(held.since) <= shared.held.limits.age);
-        shared.held.reserve(cost)
     }
 
     /// Takes the oldest frame that is ready, or that has waited too long (`true`).

@@ -171,14 +171,52 @@ fn a_guest_whose_admission_is_under_way_cannot_be_denied_and_before_he_can() {
     ann.drain(now);
     ann.call.admit(&[dave.id()], now).expect("for the next commit");
     assert_eq!(ann.call.deny(dave.id(), now), Ok(()), "she changed her mind");
-    ann.call.leave(now).expect("anybody may");
     assert_eq!(ann.call.deny(carol.id(), now), Err(CallError::BeingAdmitted));
+    ann.call.leave(now).expect("anybody may");
+    assert_eq!(ann.call.deny(carol.id(), now), Err(CallError::Leaving));
     ann.drain(now);
     room.settle();
     room.pass(SECOND * 5);
     assert!(room.seat("Bob").call.roster().member(carol.id()).is_some());
     let call = room.enter(carol).expect("what is on the roster has its welcome");
     assert_eq!(call.roster().members.len(), 3);
+}
+
+/// R3: a key that another host has let in and removed cannot come again. A guest who waits with it shall not hold up the others,
+/// nor the removal of that host.
+#[test]
+fn a_guest_whose_key_was_spent_elsewhere_holds_nobody_up() {
+    let mut room = Room::new(10);
+    room.admit(&["Bob"]);
+    let bob = room.id("Bob");
+    room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
+    let mallory = room.knock("Mallory");
+    let carol = room.knock("Carol");
+    // Bob has a key package with Mallory's signature key from her, adds it, and removes it again.
+    let position = room.log.len() as u64;
+    let key_package = mallory.key_package_for_tests();
+    let psk_id = room.invite().psk_id();
+    let group = &mut room.seat("Bob").call.group;
+    let verified = group.verify_key_package(&key_package).expect("a good one");
+    let plan = Plan { adds: vec![&verified], psk_id: &psk_id, ..Plan::default() };
+    let bytes = group.stage_own(plan, position).expect("he can").commit;
+    let own = Own::Commit { welcome: None, admitted: vec![] };
+    room.seat("Bob").call.in_flight = Some(InFlight::new(position, bytes.clone(), own, Time::ZERO));
+    room.log.push(bytes.into());
+    room.settle();
+    room.act("Bob", |call, now| call.remove(&[mallory.id()], now)).expect("Bob may");
+    assert!(room.seat("Ann").call.roster().member(mallory.id()).is_none());
+
+    let now = room.now;
+    let ann = room.seat("Ann");
+    ann.call.admit(&[mallory.id(), carol.id()], now).expect("both wait");
+    ann.call.remove(&[bob], now).expect("Ann may");
+    ann.drain(now);
+    room.settle();
+    room.pass(SECOND * 15);
+    assert!(room.seat("Ann").events.contains(&Event::GuestUnusable(mallory.id())));
+    let roster = room.seat("Ann").call.roster();
+    assert!(roster.member(bob).is_none() && roster.member(carol.id()).is_some());
 }
 
 /// R14 and R20: after a removal, nothing is sealed under the old key past the deadline, also if the app sleeps on its roster.
@@ -211,7 +249,9 @@ fn the_list_of_hosts_is_bounded_and_forgets_who_is_gone() {
     room.act("Ann", |call, now| call.make_host(carol, now)).expect("Ann may");
     assert_eq!(room.seat("Carol").call.policy.hosts.len(), 2, "Bob's place is Carol's now");
     let ann = &mut room.seat("Ann").call;
-    ann.policy.hosts.resize(256, [0; 32]);
+    ann.roster.members.iter_mut().for_each(|member| member.is_host = true);
+    let member = ann.roster.members[0].clone();
+    ann.roster.members.resize(256, member);
     assert_eq!(ann.make_host(carol, Time::ZERO), Err(CallError::TooManyHosts));
 }
 

@@ -157,7 +157,8 @@ fn a_member_cannot_build_a_fake_call_around_a_guest() {
     let (_, answer_key_of_another_knock) =
         crate::call::knock::seal(&room.invite(), b"a key package", &room.random()).expect("sealed");
     let answer = Answer::Admitted { welcome: b"fake".to_vec(), departed: Vec::new() };
-    let forged = answer_key_of_another_knock.seal(&answer, &room.random()).expect("sealed");
+    let nonce = crate::call::knock::nonce(&room.random()).expect("it is seeded");
+    let forged = answer_key_of_another_knock.seal(&answer, nonce);
     assert_eq!(victim.open_answer(&forged).expect_err("not a host's"), JoinError::NotAnAnswer);
 }
 
@@ -238,6 +239,7 @@ fn a_configuration_that_contradicts_itself_is_refused() {
         (CallConfig { epoch_bits: 2, ..base() }, ConfigError::EpochBits),
         (CallConfig { epoch_bits: 9, ..base() }, ConfigError::EpochBits),
         (CallConfig { max_participants: 0, ..base() }, ConfigError::Participants),
+        (CallConfig { max_participants: 2001, ..base() }, ConfigError::Participants),
         (CallConfig { switch_deadline: base().removal_retention, ..base() }, ConfigError::Durations),
         (CallConfig { retention: core::time::Duration::MAX, ..base() }, ConfigError::Durations),
     ] {
