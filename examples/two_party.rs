@@ -21,7 +21,7 @@ fn drain(call: &mut Call, now: Time) -> Result<Vec<Message>, Box<dyn Error>> {
             }
             Output::Event(Event::Knock(knock)) => call.admit(&[knock.id], now)?, // a real app asks its user
             Output::Event(_) => {}
-            Output::Timeout(_) => return Ok(to_send),
+            Output::Timeout(_) => return Ok(to_send), // a real app calls `handle_timeout` at that moment
         }
     }
 }
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Bob knocks. Ann hears it and admits him: her commit goes to the log, where position 0 is still empty.
     let (bob, knock) = Guest::knock(Invite::parse(&link)?, &Profile::person("Bob")?, Random::os())?;
-    ann.handle_message(&knock, now)?;
+    ann.handle_message(&knock, now)?; // a real app goes on after `HandleError::Knock`: anybody can post garbage
     let log = drain(&mut ann, now)?;
     assert_eq!(log[0].lane, Lane::Log { position: 0 });
 
@@ -56,14 +56,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut frame = BytesMut::new();
         microphone.seal(Metadata::frame(Codec::Opus), format!("sound {second}").as_bytes(), &mut frame)?;
         // … `frame` travels by RTP through any server: header, ciphertext, tag …
-        if let Opening::Opened(from) = opener.open(Metadata::frame(Codec::Opus), &mut frame)? {
-            let name = ann.roster().member(from.sender).map(|member| member.name.as_str());
-            println!(
-                "{:?} of {}: {}",
-                from.track.kind(),
-                name.unwrap_or("?"),
-                String::from_utf8_lossy(&frame)
-            );
+        match opener.open(Metadata::frame(Codec::Opus), &mut frame)? {
+            Opening::Opened(from) => {
+                let name = ann.roster().member(from.sender).map_or("?", |member| member.name.as_str());
+                println!("{:?} of {name}: {}", from.track.kind(), String::from_utf8_lossy(&frame));
+            }
+            Opening::Held(_) => {} // it overtook its key: it comes out of `opener.released()` when the epoch opens
         }
     }
     Ok(())
