@@ -16,11 +16,13 @@ use crate::failure::Failure;
 #[derive(Parser, Debug)]
 #[command(name = "group_call", version)]
 pub(crate) struct Args {
-    /// The picture of every camera: VP8, VP9 or AV1 in IVF [default: a test picture]
+    /// The picture of every camera: VP8, VP9 or AV1 in IVF [default: a test picture]; to make one: ffmpeg -i in.mp4 -an
+    /// -c:v libvpx out.ivf
     #[arg(long, value_name = "FILE.ivf")]
     pub(crate) video: Option<PathBuf>,
 
-    /// The sound of every microphone: Opus in Ogg [default: synthesised speech]
+    /// The sound of every microphone: Opus in Ogg [default: synthesised speech]; to make one: ffmpeg -i in.mp4 -vn
+    /// -c:a libopus out.ogg
     #[arg(long, value_name = "FILE.ogg")]
     pub(crate) audio: Option<PathBuf>,
 
@@ -28,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", default_value = "target/group_call")]
     pub(crate) out: PathBuf,
 
-    /// How many are in the call at the start, 2 to 50
+    /// How many are in the call at the start, 2 to 50; one more comes later
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=50))]
     pub(crate) participants: u8,
 
@@ -60,5 +62,5 @@ pub(crate) fn parse() -> Result<Option<Args>, Failure> {
     // One line, not clap's several.
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
-    Err(Failure::Input(line.strip_prefix("error: ").unwrap_or(line).to_owned()))
+    Err(Failure::Input(format!("{}; see --help", line.strip_prefix("error: ").unwrap_or(line))))
 }

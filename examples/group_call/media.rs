@@ -55,11 +55,11 @@ pub(crate) struct Media {
 impl Media {
     pub(crate) fn load(args: &Args) -> Result<Self, Failure> {
         let video = match &args.video {
-            Some(path) => VideoClip::open(path).or_input(path.display())?,
+            Some(path) => VideoClip::open(path).or_input(format_args!("--video {}", path.display()))?,
             None => VideoClip::parse(fixture_video()).or_broken("the built-in video")?,
         };
         let audio = match &args.audio {
-            Some(path) => AudioClip::open(path).or_input(path.display())?,
+            Some(path) => AudioClip::open(path).or_input(format_args!("--audio {}", path.display()))?,
             None => AudioClip::parse(fixture_audio()).or_broken("the built-in audio")?,
         };
         let shown = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
