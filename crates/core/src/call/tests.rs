@@ -5,3 +5,13 @@ mod entering;
 mod epochs;
 mod log;
 mod room;
+
+/// What an app moves to its threads can be moved there.
+#[test]
+fn calls_sealers_and_openers_can_be_sent_to_other_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<super::Call>();
+    is_send::<super::Guest>();
+    is_send::<crate::Sealer>();
+    is_send::<crate::Opener>();
+}
