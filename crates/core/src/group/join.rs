@@ -77,21 +77,26 @@ impl Joiner {
         Ok(Self { provider, signer, key_package })
     }
 
-    /// A guest with a tampered client: another's HPKE keys, or one of his own choice for his leaf.
+    /// A guest with a tampered client.
     #[cfg(test)]
     pub(crate) fn forge(
         hpke: Random,
         signature: &Random,
         credential: Vec<u8>,
-        leaf_key: Option<Vec<u8>>,
+        forgery: super::Forgery,
     ) -> Self {
         let provider = Provider::new(hpke);
         let signer = SignatureKey::generate(signature).expect("it is seeded");
-        let builder = KeyPackage::builder()
-            .key_package_lifetime(Lifetime::init(0, u64::MAX))
-            .leaf_node_capabilities(capabilities());
-        // A key package has its own key first, then its leaf's.
-        super::provider::FORGED_PUBLIC_KEY.set(leaf_key.map(|key| (1, key)));
+        let lifetime = match forgery {
+            super::Forgery::Mortal => Lifetime::default(),
+            _ => Lifetime::init(0, u64::MAX),
+        };
+        let builder =
+            KeyPackage::builder().key_package_lifetime(lifetime).leaf_node_capabilities(capabilities());
+        if let super::Forgery::LeafKey(key) = forgery {
+            // A key package has its own key first, then its leaf's.
+            super::provider::FORGED_PUBLIC_KEY.set(Some((1, key)));
+        }
         let identity = credential_with_key(credential, &signer.public());
         let key_package =
             builder.build(CIPHERSUITE, &provider, &signer, identity).expect("the engine lets him");

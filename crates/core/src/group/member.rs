@@ -209,16 +209,15 @@ impl Group {
         }
         let position =
             Extension::Unknown(POSITION_EXTENSION, UnknownExtension(position.to_be_bytes().to_vec()));
-        let messages = builder
+        let built = builder
             .load_psks(&self.provider.storage)
             .map_err(failed)?
             .create_group_info_with_extensions([position])
             .map_err(|_| EngineError("extensions"))?
             .build(&self.provider.crypto, &self.provider.crypto, &self.signer, |_| true)
-            .map_err(failed)?
-            .stage_commit(&self.provider)
-            .map_err(|_| EngineError("staging a commit"))?;
-        self.own_messages += 1;
+            .map_err(failed)?;
+        self.own_messages += 1; // staging encrypts: the generation is used up, whatever becomes of it
+        let messages = built.stage_commit(&self.provider).map_err(|_| EngineError("staging a commit"))?;
         let written = |_| EngineError("writing a message");
         let welcome =
             messages.to_welcome_msg().map(|welcome| welcome.to_bytes()).transpose().map_err(written)?;

@@ -13,6 +13,8 @@ mod summary;
 
 pub use entry::EntryFault;
 pub(crate) use entry::LogEntry;
+#[cfg(test)]
+pub(crate) use forge::Forgery;
 pub use join::JoinFault;
 pub(crate) use join::{Expected, Joined, Joiner};
 pub(crate) use member::{Group, OwnCommit, Plan, Processed, VerifiedKeyPackage};

@@ -37,6 +37,8 @@ struct Table {
     opening: Box<[Option<Arc<EpochKeys>>]>,
     /// The highest epoch ever published here.
     newest: Option<Epoch>,
+    /// The highest epoch that sealers ever switched to; they never go back to it or below (R15), also after a stop.
+    switched: Option<Epoch>,
     ended: bool,
 }
 
@@ -104,7 +106,7 @@ pub(crate) struct KeyRing(Arc<Shared>);
 impl KeyRing {
     pub(crate) fn new(epoch_bits: u32, hold: HoldLimits) -> Self {
         let opening = vec![None; 1 << epoch_bits].into_boxed_slice();
-        let table = Table { epoch_bits, sealing: None, opening, newest: None, ended: false };
+        let table = Table { epoch_bits, sealing: None, opening, newest: None, switched: None, ended: false };
         Self(Arc::new(Shared {
             table: ArcSwap::from_pointee(table),
             contexts: contexts::Contexts::new(),
@@ -148,9 +150,9 @@ impl KeyRing {
         let mut switched = false;
         self.change(|table| {
             let keys = table.opening[table.slot(epoch)].clone().filter(|keys| keys.epoch == epoch);
-            let rises = table.sealing.as_ref().is_none_or(|sealing| sealing.epoch < epoch);
-            if let Some(keys) = keys.filter(|_| rises) {
+            if let Some(keys) = keys.filter(|_| table.switched < Some(epoch)) {
                 table.sealing = Some(keys);
+                table.switched = Some(epoch);
                 switched = true;
             }
         });

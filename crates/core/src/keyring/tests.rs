@@ -74,6 +74,9 @@ fn the_epoch_only_rises() {
     ann.publish(keys(5, ANN));
     assert!(!ann.switch(Epoch(5)));
     assert_eq!(ann.sealing_epoch(), Some(Epoch(6)));
+    ann.stop_sealing();
+    assert!(!ann.switch(Epoch(5)) && !ann.switch(Epoch(6)), "nor after a stop");
+    assert_eq!(ann.sealing_epoch(), None);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::room::{FRAME, Room};
 use crate::call::commits::{InFlight, Own};
 use crate::call::*;
 use crate::danger::seeded_random;
-use crate::group::{Joiner, Plan};
+use crate::group::{Forgery, Joiner, Plan};
 use crate::sframe::SealError;
 use bytes::BytesMut;
 
@@ -35,11 +35,11 @@ impl Room {
     }
 
     /// A guest with a tampered client knocks.
-    fn forged_knock(&mut self, keys: [u8; 2], leaf_key: Option<Vec<u8>>) -> (Guest, Result<(), HandleError>) {
+    fn forged_knock(&mut self, keys: [u8; 2], forgery: Forgery) -> (Guest, Result<(), HandleError>) {
         let credential = Profile::person("Mallory").expect("a good name").to_credential();
         let [hpke, signature] = keys.map(|key| seeded_random([key; 32]));
         let (guest, knock) =
-            Guest::forge(self.invite(), Joiner::forge(hpke, &signature, credential, leaf_key));
+            Guest::forge(self.invite(), Joiner::forge(hpke, &signature, credential, forgery));
         let handled = self.act("Ann", |call, now| call.handle_message(&knock, now));
         (guest, handled)
     }
@@ -108,8 +108,8 @@ fn garbage_does_not_make_a_host_race_with_the_server() {
 #[test]
 fn guests_who_share_a_key_cannot_stall_a_host() {
     let mut room = Room::new(3);
-    let (_, first) = room.forged_knock([77, 1], None);
-    let (_, second) = room.forged_knock([77, 2], None);
+    let (_, first) = room.forged_knock([77, 1], Forgery::SharedKeys);
+    let (_, second) = room.forged_knock([77, 2], Forgery::SharedKeys);
     assert_eq!(first, Ok(()));
     assert_eq!(second, Err(HandleError::Knock(KnockFault::KeyReused)));
 }
@@ -122,13 +122,18 @@ fn a_guest_with_a_useless_key_is_not_let_in() {
     let mut all_ones = vec![0xff; 32];
     (all_ones[0], all_ones[31]) = (0xed, 0x7f); // p, that is 0
     for (n, leaf_key) in [vec![0; 32], vec![], vec![9; 31], all_ones].into_iter().enumerate() {
-        let (_, handled) = room.forged_knock([80 + n as u8, 90 + n as u8], Some(leaf_key.clone()));
+        let (_, handled) =
+            room.forged_knock([80 + n as u8, 90 + n as u8], Forgery::LeafKey(leaf_key.clone()));
         assert_eq!(handled, Err(HandleError::Knock(KnockFault::Unsuitable)), "{leaf_key:?}");
     }
     // Nor does a host who would add it get his way.
     let credential = Profile::person("Mallory").expect("a good name").to_credential();
-    let joiner =
-        Joiner::forge(seeded_random([5; 32]), &seeded_random([6; 32]), credential, Some(vec![0; 32]));
+    let joiner = Joiner::forge(
+        seeded_random([5; 32]),
+        &seeded_random([6; 32]),
+        credential,
+        Forgery::LeafKey(vec![0; 32]),
+    );
     let position = room.log.len() as u64;
     let group = &mut room.seat("Ann").call.group;
     let key_package = group.verify_key_package(&joiner.key_package().expect("made")).expect("well signed");
@@ -142,6 +147,14 @@ fn a_guest_with_a_useless_key_is_not_let_in() {
     let ann = room.id("Ann");
     let reason = SkipReason::Policy { by: ann, violation: Violation::Leaf };
     assert!(room.seat("Bob").events.contains(&Event::Skipped { position, reason }));
+}
+
+/// R4: whether it has expired would be a matter of each member's clock, so a key package that can expire is none.
+#[test]
+fn a_guest_whose_key_package_expires_is_not_let_in() {
+    let mut room = Room::new(11);
+    let (_, handled) = room.forged_knock([60, 61], Forgery::Mortal);
+    assert_eq!(handled, Err(HandleError::Knock(KnockFault::Unsuitable)));
 }
 
 /// R8 is kept by the honest. A host who does not keep it cannot keep others from removing him.

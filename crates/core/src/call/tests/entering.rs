@@ -200,6 +200,19 @@ fn a_welcome_by_somebody_who_is_no_host_is_refused() {
     );
 }
 
+/// R11: the engine takes a Welcome that is bound to no secret at all, which somebody without the invite could have made.
+#[test]
+fn a_welcome_that_is_not_bound_to_the_invite_is_refused() {
+    let mut room = Room::new(14);
+    let guest = room.knock("Bob");
+    let ann = &mut room.seat("Ann").call;
+    let verified = ann.group.verify_key_package(&guest.key_package_for_tests()).expect("a good one");
+    let (_, welcome) = ann.group.forge_unbound_add(&verified, 0);
+    let admission = Admission::for_tests(welcome);
+    let refused = guest.accept(admission, Time::ZERO).expect_err("refused");
+    assert_eq!(refused, JoinError::Refused(JoinFault::WrongInvite));
+}
+
 #[test]
 fn commands_say_what_is_wrong_and_change_nothing() {
     let mut room = Room::new(11);

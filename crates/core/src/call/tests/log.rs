@@ -285,7 +285,7 @@ fn a_host_who_breaks_the_policy_is_skipped_and_named() {
     let key_package = erin.key_package_for_tests();
     let entry = forged(&mut room, &|group, position| {
         let verified = group.verify_key_package(&key_package).expect("a good one");
-        group.forge_unbound_add(&verified, position)
+        group.forge_unbound_add(&verified, position).0
     });
     room.inject(entry);
     assert_eq!(room.last_skip("Carol"), policy(bob, Violation::Invite));
