@@ -61,15 +61,17 @@ pub use sframe::{CipherSuite, SealError};
 #[cfg(feature = "mls")]
 pub use {
     call::{
-        Admission, Call, CallConfig, CallError, Cause, ConfigError, CreateError, EndReason, Event, Guest,
-        HandleError, HostAnswer, Invite, InviteError, JoinError, Kind, Knock, KnockFault, Lane, MAX_NAME_LEN,
-        Member, Message, NameError, Output, Profile, Roster, SkipReason, Violation,
+        Admission, Call, CallConfig, CallError, Cause, CodeError, CodeInput, ConfigError, CreateError,
+        Diagnostics, EndReason, Event, Fingerprint, FreshKeys, Guest, HandleError, HostAnswer, Invite,
+        InviteError, JoinError, Kind, Knock, KnockFault, Lane, MAX_NAME_LEN, MAX_PROOF_LEN, Member, Message,
+        NameError, Output, ParticipantDiagnostics, Profile, ReadCode, Roster, SafetyCode, SkipReason,
+        TalkFault, Trouble, TroubleKind, Verdict, Violation, VouchRequest,
     },
     crypto::{NoRandomness, Random},
     group::{EngineError, EntryFault, JoinFault},
     keyring::{
-        ExportError, FrameError, FrameFault, HeldId, Opened, Opener, Opening, Released, Sealed, Sealer,
-        TooManyTracks,
+        ExportError, FaultKind, FrameError, FrameFault, HeldId, Opened, Opener, Opening, Released, Sealed,
+        Sealer, TooManyTracks,
     },
     time::Time,
     track::{Codec, Metadata, TrackId, TrackKind},

@@ -1,18 +1,20 @@
 //! Own commits: what is wanted, what is under way, when it may go out.
 
 use core::time::Duration;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
 use super::message::{Lane, Message};
+use super::policy::CallConfig;
+use crate::crypto::hpke::PrivateKey;
 use crate::id::ParticipantId;
 use crate::time::Time;
 
 /// How long to wait for an own entry to come back from the log before it is sent again, byte for byte.
 const RESEND_AFTER: Duration = Duration::from_secs(2);
-/// How long each further host waits for those before it to commit a self-removal (by order of leaves).
-const STAGGER: Duration = Duration::from_secs(2);
+/// How long each further host waits for those before it (by order of leaves) to do what any host could do.
+pub(super) const STAGGER: Duration = Duration::from_secs(2);
 /// Guests admitted in one commit, so that it stays below the longest entry.
 pub(super) const MAX_ADMITTED_AT_ONCE: usize = 1000;
 /// How long to wait after the engine failed to build a commit.
@@ -29,14 +31,36 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Wanted {
     pub(super) admit: BTreeSet<ParticipantId>,
     pub(super) remove: BTreeSet<ParticipantId>,
-    pub(super) make_host: BTreeSet<ParticipantId>,
+    /// With the right to admit, or without.
+    pub(super) make_host: BTreeMap<ParticipantId, bool>,
+    pub(super) unmake_host: BTreeSet<ParticipantId>,
+    pub(super) lock: Option<bool>,
+    pub(super) config: Option<CallConfig>,
+    /// A new invite (R12).
+    pub(super) rotate: bool,
     /// This participant wants to leave.
     pub(super) leave: bool,
 }
 
 impl Wanted {
+    /// Says whether the policy is to change. R2: that takes a commit of its own.
+    pub(super) fn any_policy(&self) -> bool {
+        let hosts = !(self.make_host.is_empty() && self.unmake_host.is_empty());
+        hosts || self.lock.is_some() || self.config.is_some() || self.rotate
+    }
+
+    /// What cannot be done is not wanted for ever.
+    pub(super) fn forget_policy(&mut self) {
+        *self = Self {
+            admit: core::mem::take(&mut self.admit),
+            remove: core::mem::take(&mut self.remove),
+            leave: self.leave,
+            ..Self::default()
+        };
+    }
+
     pub(super) fn any_commit(&self) -> bool {
-        !(self.admit.is_empty() && self.remove.is_empty() && self.make_host.is_empty())
+        !(self.admit.is_empty() && self.remove.is_empty()) || self.any_policy()
     }
 
     /// Removals wait for nothing: who is to be removed must not be able to delay it by commits of his own.
@@ -59,6 +83,8 @@ pub(super) enum Own {
         /// Released when the commit is confirmed, to those admitted by it.
         welcome: Option<Vec<u8>>,
         admitted: Vec<ParticipantId>,
+        /// R12: the private key of the lobby that the commit opens.
+        lobby: Option<PrivateKey>,
     },
 }
 
@@ -85,7 +111,13 @@ impl InFlight {
     }
 }
 
+/// How long after a commit the next one may follow, at first; twice as long for each further one within the retention time.
+const FIRST_BATCH: Duration = Duration::from_millis(100);
+
 /// R8: at most 2^(E−1) epochs within the retention time, so that the low bits of a frame's epoch stay unambiguous.
+///
+/// So that a rush of joins does not use them up in its first second, what is wanted is gathered for longer and longer: a thousand
+/// guests in a second take five commits, and nobody waits for more than a few seconds.
 #[derive(Default)]
 pub(super) struct Pace {
     begun: VecDeque<Time>,
@@ -100,11 +132,20 @@ impl Pace {
     }
 
     /// Returns when the next commit may go out.
-    pub(super) fn may_commit_at(&self, epoch_bits: u32, retention: Duration) -> Time {
-        match self.begun.front() {
+    pub(super) fn may_commit_at(&self, epoch_bits: u32, retention: Duration, now: Time) -> Time {
+        let limit = match self.begun.front() {
             Some(first) if self.begun.len() >= 1 << (epoch_bits - 1) => *first + retention,
             _ => Time::ZERO,
-        }
+        };
+        // The first one of a rush waits for nothing.
+        let recent = self.begun.iter().filter(|at| **at + retention > now).count().saturating_sub(1);
+        let batch = match (self.begun.back(), u32::try_from(recent)) {
+            (Some(last), Ok(recent @ 1..)) => {
+                *last + FIRST_BATCH.saturating_mul(1 << (recent - 1).min(16)).min(retention / 4)
+            }
+            _ => Time::ZERO,
+        };
+        limit.max(batch)
     }
 }
 
@@ -117,9 +158,4 @@ pub(super) fn wait_after_garbage(lost_in_a_row: u32) -> Duration {
         0 | 1 => Duration::ZERO,
         more => FIRST_WAIT.saturating_mul(1 << (more - 2).min(16)).min(LONGEST_WAIT),
     }
-}
-
-/// Returns when the host with this rank among the hosts commits a self-removal, unless somebody did.
-pub(super) fn cover_at(logged: Time, rank: usize) -> Time {
-    logged + STAGGER.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX))
 }

@@ -13,14 +13,30 @@ struct Life {
     keys: Option<EpochKeys>,
     /// Its roster event was handed out.
     shown: bool,
-    /// When sealers start to use it at the latest (R20; by now the deadline alone).
+    /// When sealers start to use it at the latest (R20).
     switch_at: Time,
+    /// Its committer announced it: sealers may use it now (R20).
+    announced: bool,
     /// When its keys go; `None` while it is the newest (R19).
     close_at: Option<Time>,
     /// Somebody was let in with it.
     newcomers: bool,
     /// Somebody was removed with it: at `switch_at` nothing is sealed under older epochs any more, taken or not.
     ends_older: bool,
+}
+
+impl Life {
+    fn may_seal(&self, now: Time) -> bool {
+        self.keys.is_none() && (self.announced || self.switch_at <= now)
+    }
+}
+
+/// What became of an announcement.
+#[derive(PartialEq, Eq)]
+pub(super) enum Announced {
+    News,
+    /// Known before, or over.
+    Stale,
 }
 
 /// What an epoch does to those before it.
@@ -56,8 +72,27 @@ impl Epochs {
         }
         let epoch = keys.epoch;
         let keys = Some(keys);
-        let life = Life { keys, shown: false, switch_at, close_at: None, newcomers, ends_older: removals };
+        let life = Life {
+            keys,
+            shown: false,
+            switch_at,
+            announced: false,
+            close_at: None,
+            newcomers,
+            ends_older: removals,
+        };
         self.lives.insert(epoch, life);
+    }
+
+    /// R20: the committer says that an epoch may be sealed under. To be followed by `tick`.
+    pub(super) fn announce(&mut self, epoch: Epoch) -> Announced {
+        match self.lives.get_mut(&epoch) {
+            Some(life) if !life.announced && life.switch_at < Time::NEVER => {
+                life.announced = true;
+                Announced::News
+            }
+            _ => Announced::Stale,
+        }
     }
 
     pub(super) fn mark_shown(&mut self, epoch: Epoch) {
@@ -92,29 +127,28 @@ impl Epochs {
             life.ends_older = false;
             ring.stop_sealing();
         }
-        let Some(epoch) = self.next_to_seal(|life| life.switch_at <= now) else { return };
+        let Some(epoch) = self.next_to_seal(now) else { return };
         if !ring.switch(epoch) {
             // Evicted by a later epoch with the same low bits: nothing to seal under.
-            self.lives.entry(epoch).and_modify(|life| life.switch_at = Time::NEVER);
+            self.lives.entry(epoch).and_modify(|life| {
+                life.switch_at = Time::NEVER;
+                life.announced = false;
+            });
         } else {
             let newcomers =
                 self.lives.iter().any(|(e, life)| Some(*e) > self.sealing && *e <= epoch && life.newcomers);
             self.sealing = Some(epoch);
             event(Event::Switched(epoch));
             if newcomers {
-                event(Event::KeyframeNeeded(epoch));
+                event(Event::KeyframeNeeded { epoch, tracks: ring.picture_tracks() });
             }
         }
     }
 
-    /// The newest epoch above the sealing one whose roster was taken and which `fits`.
-    fn next_to_seal(&self, fits: impl Fn(&Life) -> bool) -> Option<Epoch> {
+    /// The newest epoch above the sealing one whose roster was taken and whose time has come.
+    fn next_to_seal(&self, now: Time) -> Option<Epoch> {
         let above = |epoch: &Epoch| Some(*epoch) > self.sealing;
-        self.lives
-            .iter()
-            .rev()
-            .find(|(e, life)| above(e) && life.keys.is_none() && fits(life))
-            .map(|(e, _)| *e)
+        self.lives.iter().rev().find(|(e, life)| above(e) && life.may_seal(now)).map(|(e, _)| *e)
     }
 
     /// Returns when `tick` has something to do.

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::lobby::KnockFault;
 use super::policy::ConfigError;
+use super::presence::TalkFault;
 use crate::group::EngineError;
 
 /// A call could not be founded.
@@ -13,6 +14,9 @@ pub enum CreateError {
     /// The configuration contradicts itself.
     #[error("the configuration is not possible: {0}")]
     Config(#[from] ConfigError),
+    /// The proof is longer than [`MAX_PROOF_LEN`](crate::MAX_PROOF_LEN) bytes.
+    #[error("the proof is longer than 2048 bytes")]
+    ProofTooLong,
     /// The engine failed, or there is no randomness.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -31,9 +35,33 @@ pub enum CallError {
     /// Only a host may do this (R1).
     #[error("only a host may do this")]
     NotHost,
-    /// This host does not hold the lobby's key, so no guest waits for its answer.
-    #[error("this host does not hold the lobby's key: so far only the founder admits and denies")]
+    /// This host may not admit guests, or rotate the invite, or give others that right.
+    #[error("this host may not admit")]
+    MayNotAdmit,
+    /// This host does not hold the lobby's key yet: another host hands it on within seconds (R12).
+    #[error("this host does not hold the lobby's key yet")]
     NoLobby,
+    /// The call is locked.
+    #[error("the call is locked")]
+    Locked,
+    /// The app's verifier has not spoken for this guest yet.
+    #[error("nobody has vouched for the guest yet")]
+    NotVouched,
+    /// This participant is not a host.
+    #[error("the participant is not a host")]
+    NotAHost,
+    /// Somebody must be a host.
+    #[error("there would be no host left")]
+    LastHost,
+    /// The new configuration contradicts itself, or changes what is fixed at creation.
+    #[error("the configuration is not possible: {0}")]
+    Config(#[from] ConfigError),
+    /// Not all hosts are silent, so there is nothing to go on without.
+    #[error("not all hosts are silent")]
+    HostsThere,
+    /// A host's commit cannot be applied (R7); all that is left is to rejoin.
+    #[error("stranded: rejoin")]
+    Stranded,
     /// No participant with this id is on the roster.
     #[error("no such participant on the roster")]
     NotOnRoster,
@@ -79,6 +107,9 @@ pub enum HandleError {
     /// The caller's doing: a mailbox that this participant does not read.
     #[error("a mailbox that this participant does not read")]
     UnknownMailbox,
+    /// The sender's or the server's doing: not a talk message to act on.
+    #[error("not a talk message to act on: {0}")]
+    Talk(#[from] TalkFault),
     /// The sender's doing: not a knock to be answered.
     #[error("not a knock to be answered: {0}")]
     Knock(#[from] KnockFault),

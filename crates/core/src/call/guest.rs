@@ -6,12 +6,13 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::Call;
+use super::identity::{Contact, FreshKeys, MAX_PROOF_LEN};
 use super::invite::Invite;
 use super::knock::{self, Answer, AnswerKey};
 use super::message::{Lane, Message};
 use super::policy::Policy;
 use super::profile::Profile;
-use super::roster::participant_id;
+use super::roster::{Fingerprint, participant_id};
 use crate::crypto::Random;
 use crate::group::{EngineError, Expected, JoinFault, Joiner};
 use crate::id::{CallId, MailboxId, ParticipantId};
@@ -20,6 +21,7 @@ use crate::time::Time;
 /// Somebody with an invite who waits to be let in. Accepting the answer consumes it.
 pub struct Guest {
     joiner: Joiner,
+    contact: Contact,
     invite: Invite,
     answer: AnswerKey,
 }
@@ -30,6 +32,8 @@ pub enum HostAnswer {
     Admitted(Admission),
     /// Turned away.
     Denied,
+    /// The invite was rotated: knock again with the new link.
+    LinkExpired,
 }
 
 /// A host's "come in", checked to be from a holder of the lobby key, but not yet acted on.
@@ -48,6 +52,9 @@ pub enum JoinError {
     /// The host's answer is not one to accept (R11).
     #[error("the answer is not acceptable: {0}")]
     Refused(#[from] JoinFault),
+    /// The proof is longer than [`MAX_PROOF_LEN`] bytes.
+    #[error("the proof is longer than 2048 bytes")]
+    ProofTooLong,
     /// The engine failed on our side.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -61,11 +68,31 @@ impl Guest {
     /// # Errors
     /// [`JoinError::Engine`] if there is no randomness, or the invite's lobby key is not a key.
     pub fn knock(invite: Invite, profile: &Profile, random: Random) -> Result<(Self, Message), JoinError> {
-        let joiner = Joiner::new(random, profile.to_credential())?;
+        let keys = FreshKeys::generate(&random).map_err(|_| EngineError("no randomness"))?;
+        Self::knock_with(invite, profile, keys, &[], random)
+    }
+
+    /// Knocks with keys that were made before, and with a proof for the hosts' verifier: a certificate or a token over the
+    /// [signature key](FreshKeys::signature_key).
+    ///
+    /// # Errors
+    /// As [`knock`](Self::knock); [`JoinError::ProofTooLong`].
+    pub fn knock_with(
+        invite: Invite,
+        profile: &Profile,
+        keys: FreshKeys,
+        proof: &[u8],
+        random: Random,
+    ) -> Result<(Self, Message), JoinError> {
+        if proof.len() > MAX_PROOF_LEN {
+            return Err(JoinError::ProofTooLong);
+        }
+        let credential = keys.credential(profile, proof);
+        let joiner = Joiner::new(random, keys.signer, credential)?;
         let (knock, answer) = knock::seal(&invite, &joiner.key_package()?, joiner.random())
             .map_err(|_| EngineError("sealing the knock"))?;
         let message = Message { lane: Lane::Mailbox(invite.lobby_mailbox()), payload: Bytes::from(knock) };
-        Ok((Self { joiner, invite, answer }, message))
+        Ok((Self { joiner, contact: Contact(keys.contact.private), invite, answer }, message))
     }
 
     /// Returns the call that the invite is for.
@@ -76,6 +103,11 @@ impl Guest {
     /// Returns the name that this participation will have, and that hosts see beside the knock.
     pub fn id(&self) -> ParticipantId {
         participant_id(self.invite.call(), &self.joiner.signature_key())
+    }
+
+    /// Returns the fingerprint of this participation's signature key, as hosts see it beside the knock.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.joiner.signature_key())
     }
 
     /// Returns the mailbox into which a host puts the answer.
@@ -90,6 +122,7 @@ impl Guest {
     pub fn open_answer(&self, message: &[u8]) -> Result<HostAnswer, JoinError> {
         match self.answer.open(message).map_err(|_| JoinError::NotAnAnswer)? {
             Answer::Denied => Ok(HostAnswer::Denied),
+            Answer::LinkExpired => Ok(HostAnswer::LinkExpired),
             Answer::Admitted { welcome, departed } => {
                 Ok(HostAnswer::Admitted(Admission { welcome, departed }))
             }
@@ -112,18 +145,18 @@ impl Guest {
         };
         let joined = self.joiner.join(&admission.welcome, &expected, is_host)?;
         let departed = admission.departed.into_iter().map(Vec::from).collect();
-        Call::joined(self.invite.call(), joined, departed, now).ok_or(JoinError::Refused(JoinFault::NotACall))
+        Call::joined(self.invite.call(), joined, self.contact, departed, now).ok_or(JoinError::Refused(JoinFault::NotACall))
     }
 }
 
 #[cfg(test)]
 impl Guest {
     /// A guest with a tampered client.
-    pub(super) fn forge(invite: Invite, joiner: Joiner) -> (Self, Message) {
+    pub(super) fn forge(invite: Invite, contact: Contact, joiner: Joiner) -> (Self, Message) {
         let key_package = joiner.key_package().expect("it was made");
         let (knock, answer) = knock::seal(&invite, &key_package, joiner.random()).expect("a good lobby key");
         let message = Message { lane: Lane::Mailbox(invite.lobby_mailbox()), payload: Bytes::from(knock) };
-        (Self { joiner, invite, answer }, message)
+        (Self { joiner, contact, invite, answer }, message)
     }
 
     pub(super) fn key_package_for_tests(&self) -> Vec<u8> {
@@ -159,6 +192,7 @@ impl fmt::Debug for HostAnswer {
         f.write_str(match self {
             Self::Admitted(_) => "Admitted",
             Self::Denied => "Denied",
+            Self::LinkExpired => "LinkExpired",
         })
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use super::policy::Policy;
-use super::profile::Profile;
+use super::identity::Credential;
 use super::roster::participant_id;
 use crate::group::{CommitSummary, Leaf};
 use crate::id::CallId;
@@ -32,6 +32,12 @@ pub enum Violation {
     /// R3: an added signature key was on the roster, or on the list of hosts, before.
     #[error("a signature key was used before")]
     KeyReused,
+    /// Somebody is added by a host who may not admit, or such a host gives himself or others that right, or rotates the invite.
+    #[error("the host may not admit")]
+    MayNotAdmit,
+    /// Somebody is added to a locked call.
+    #[error("the call is locked")]
+    Locked,
     /// More participants than the policy allows.
     #[error("more participants than allowed")]
     TooMany,
@@ -82,6 +88,12 @@ pub(crate) fn judge(before: &Before<'_>, commit: &CommitSummary) -> Result<Polic
     if commit.changes_identity {
         return Err(Violation::IdentityChanged); // R2
     }
+    if !commit.adds.is_empty() && before.policy.is_locked() {
+        return Err(Violation::Locked);
+    }
+    if !commit.adds.is_empty() && !may_admit(before, commit) {
+        return Err(Violation::MayNotAdmit);
+    }
     judge_adds(before, commit)?;
     // R2: whoever asked to leave before the commit leaves with it.
     if before.leaving.iter().any(|leaf| !commit.covered_leaves.contains(leaf)) {
@@ -98,6 +110,10 @@ pub(crate) fn judge(before: &Before<'_>, commit: &CommitSummary) -> Result<Polic
         return Err(Violation::NoHost);
     }
     Ok(after)
+}
+
+fn may_admit(before: &Before<'_>, commit: &CommitSummary) -> bool {
+    before.key_at(commit.committer).is_some_and(|key| before.policy.may_admit(key))
 }
 
 fn judge_adds(before: &Before<'_>, commit: &CommitSummary) -> Result<(), Violation> {
@@ -117,7 +133,7 @@ fn judge_adds(before: &Before<'_>, commit: &CommitSummary) -> Result<(), Violati
         .map(|leaf| participant_id(before.call, &leaf.signature_key))
         .collect::<BTreeSet<_>>();
     for add in &commit.adds {
-        if !add.is_standard || Profile::from_credential(&add.credential).is_none() {
+        if !add.is_standard || !Credential::decode(&add.credential).is_some_and(|credential| credential.is_usable()) {
             return Err(Violation::Leaf);
         }
         let key = add.signature_key.as_slice();
@@ -136,12 +152,22 @@ fn judge_policy(before: &Before<'_>, commit: &CommitSummary) -> Result<Policy, V
         return Err(Violation::PolicyNotAlone);
     }
     let next = Policy::decode(bytes).ok_or(Violation::Policy)?;
+    if !before.policy.keeps_what_is_fixed(&next) || !before.policy.invite_may_become(&next) {
+        return Err(Violation::Policy); // R8, R12
+    }
     // R3: a new name on the list must be on the roster now, not a key that may join later.
     let known = |host: &[u8; 32]| {
         before.policy.is_host(host) || before.leaves.iter().any(|leaf| leaf.signature_key == host)
     };
-    if !before.policy.may_become(&next) || !next.hosts.iter().all(known) {
+    if !next.hosts.iter().all(|host| known(&host.key)) {
         return Err(Violation::Policy);
+    }
+    // Otherwise a host who may not admit could give himself the right, or a lobby key of his own.
+    let gives_rights =
+        next.hosts.iter().any(|host| host.may_admit() && !before.policy.may_admit(&host.key));
+    let rotates = next.invite_number() != before.policy.invite_number();
+    if (gives_rights || rotates) && !may_admit(before, commit) {
+        return Err(Violation::MayNotAdmit);
     }
     Ok(next)
 }

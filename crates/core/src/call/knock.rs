@@ -51,11 +51,13 @@ pub(super) enum Answer {
         departed: Vec<[u8; 32]>,
     },
     Denied,
+    /// R12: the invite that he knocked with is not the current one any more.
+    LinkExpired,
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct AnswerBody {
-    /// 1 admitted, 2 denied.
+    /// 1 admitted, 2 denied, 3 link expired.
     verdict: u8,
     welcome: VLBytes,
     departed: Vec<[u8; 32]>,
@@ -126,9 +128,11 @@ impl AnswerKey {
     /// Seals an answer under a nonce from [`nonce`]: random, as a key answers once or twice, so that no two are alike.
     pub(super) fn seal(&self, answer: &Answer, nonce: AnswerNonce) -> Vec<u8> {
         let body = match answer {
-            Answer::Denied => {
-                AnswerBody { verdict: 2, welcome: VLBytes::new(Vec::new()), departed: Vec::new() }
-            }
+            Answer::Denied | Answer::LinkExpired => AnswerBody {
+                verdict: if *answer == Answer::Denied { 2 } else { 3 },
+                welcome: VLBytes::new(Vec::new()),
+                departed: Vec::new(),
+            },
             Answer::Admitted { welcome, departed } => {
                 AnswerBody { verdict: 1, welcome: VLBytes::new(welcome.clone()), departed: departed.clone() }
             }
@@ -162,6 +166,7 @@ impl AnswerKey {
             _ if padding.iter().any(|byte| *byte != 0) => Err(NotAuthentic),
             1 => Ok(Answer::Admitted { welcome: body.welcome.into(), departed: body.departed }),
             2 => Ok(Answer::Denied),
+            3 => Ok(Answer::LinkExpired),
             _ => Err(NotAuthentic),
         }
     }

@@ -8,17 +8,23 @@ use thiserror::Error;
 
 use super::invite::Invite;
 use super::knock::{self, Answer, AnswerKey, AnswerNonce};
-use super::message::{Knock, Lane, Message};
-use super::profile::Profile;
-use super::roster::participant_id;
+use super::identity::Credential;
+use super::message::{Knock, Lane, Message, VouchRequest};
+use super::presence::KnockHash;
+use super::roster::{Fingerprint, participant_id};
 use crate::crypto::hpke::PrivateKey;
 use crate::group::{Group, VerifiedKeyPackage};
 use crate::id::{MailboxId, ParticipantId};
+use crate::time::Time;
 
 /// Guests that may wait at once; further knocks are refused until somebody is answered.
 pub(super) const MAX_WAITING: usize = 2048;
 /// Knocks that are remembered over an invite's life, so that a replayed one is nothing.
 pub(super) const MAX_REMEMBERED: usize = 65_536;
+/// Knocks that are opened per second in the long run, and at once after a pause. Opening one costs some 0.2 ms whether it is
+/// genuine or not, so a flood takes a fiftieth of a processor and no more.
+const KNOCKS_PER_SECOND: u32 = 100;
+const KNOCKS_AT_ONCE: u32 = 2048;
 
 /// A message in the lobby's mailbox was not a knock that can be answered. Nothing was kept of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
@@ -42,6 +48,19 @@ pub enum KnockFault {
     /// Too many guests wait, or too many have knocked with this invite.
     #[error("the waiting room is full")]
     Full,
+    /// More knocks than are looked at in this time. Nothing was remembered of this one: hand it in again later.
+    #[error("too many knocks in a short time")]
+    TooFast,
+}
+
+/// Whether a verifier of the app has spoken for a guest.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Vouching {
+    /// Nobody asks for it.
+    NotNeeded,
+    /// The question is out.
+    Asked,
+    Vouched(String),
 }
 
 /// A guest who waits.
@@ -50,6 +69,15 @@ pub(super) struct Waiting {
     pub(super) answer: AnswerKey,
     /// Named by the invite that he knocked with, which may not be the current one any more.
     pub(super) mailbox: MailboxId,
+    pub(super) vouching: Vouching,
+    knock: Knock,
+}
+
+impl Waiting {
+    /// Returns how other hosts know the knock.
+    pub(super) fn short_hash(&self) -> KnockHash {
+        short(self.answer.knock())
+    }
 }
 
 /// A guest who was let in and has not been answered yet.
@@ -70,20 +98,72 @@ pub(super) struct Lobby {
     private_key: PrivateKey,
     waiting: BTreeMap<ParticipantId, Waiting>,
     /// R10: hashes of knocks, and the participations they asked for, for the invite's life.
-    seen: BTreeSet<[u8; 32]>,
+    seen: BTreeSet<KnockHash>,
     seen_ids: BTreeSet<ParticipantId>,
     seen_hpke_keys: BTreeSet<Vec<u8>>,
+    /// Knocks that may still be opened, in thousandths, and since when.
+    allowance: u64,
+    counted_at: Time,
+}
+
+/// What a knock is told apart by, here and among hosts: the first half of its hash.
+fn short(hash: &[u8; 32]) -> KnockHash {
+    *hash.first_chunk().expect("32 bytes have 16 first ones")
+}
+
+/// What comes of a knock.
+pub(super) enum Heard {
+    Knock(Knock),
+    /// First a verifier of the app has to speak for the guest.
+    Vouch(VouchRequest),
 }
 
 impl Lobby {
-    pub(super) fn new(private_key: PrivateKey) -> Self {
+    /// A waiting room; `answered` are knocks that another host answered before.
+    pub(super) fn new(private_key: PrivateKey, answered: impl IntoIterator<Item = KnockHash>) -> Self {
         Self {
             private_key,
             waiting: BTreeMap::new(),
-            seen: BTreeSet::new(),
+            seen: answered.into_iter().take(MAX_REMEMBERED).collect(),
             seen_ids: BTreeSet::new(),
             seen_hpke_keys: BTreeSet::new(),
+            allowance: u64::from(KNOCKS_AT_ONCE) * 1000,
+            counted_at: Time::ZERO,
         }
+    }
+
+    pub(super) fn private_key(&self) -> &PrivateKey {
+        &self.private_key
+    }
+
+    /// Returns hashes of knocks that were answered, some `max` of them.
+    pub(super) fn settled_knocks(&self, max: usize) -> Vec<KnockHash> {
+        let waiting = self.waiting.values().map(Waiting::short_hash).collect::<BTreeSet<_>>();
+        self.seen.iter().filter(|hash| !waiting.contains(*hash)).take(max).copied().collect()
+    }
+
+    /// Another host answered these; returns the guests who waited here.
+    pub(super) fn settle(&mut self, knocks: &[KnockHash]) -> Vec<ParticipantId> {
+        let room = MAX_REMEMBERED.saturating_sub(self.seen.len());
+        self.seen.extend(knocks.iter().take(room));
+        let gone = self.waiting.iter().filter(|(_, waiting)| knocks.contains(&waiting.short_hash()));
+        let gone = gone.map(|(id, _)| *id).collect::<Vec<_>>();
+        self.waiting.retain(|id, _| !gone.contains(id));
+        gone
+    }
+
+    /// Empties the room.
+    pub(super) fn take_all(&mut self) -> Vec<(ParticipantId, Waiting)> {
+        core::mem::take(&mut self.waiting).into_iter().collect()
+    }
+
+    fn spend_allowance(&mut self, now: Time) -> Result<(), KnockFault> {
+        let earned = (now - self.counted_at).as_millis().saturating_mul(u128::from(KNOCKS_PER_SECOND));
+        let full = u64::from(KNOCKS_AT_ONCE) * 1000;
+        self.allowance = self.allowance.saturating_add(u64::try_from(earned).unwrap_or(full)).min(full);
+        self.counted_at = now;
+        self.allowance = self.allowance.checked_sub(1000).ok_or(KnockFault::TooFast)?;
+        Ok(())
     }
 
     /// Takes in a knock: everything is checked before anything is kept.
@@ -92,23 +172,26 @@ impl Lobby {
         invite: &Invite,
         group: &Group,
         known: impl Fn(&[u8]) -> bool,
+        to_be_vouched: bool,
         bytes: &[u8],
-    ) -> Result<Knock, KnockFault> {
+        now: Time,
+    ) -> Result<Heard, KnockFault> {
         if bytes.len() > knock::MAX_KNOCK_LEN {
             return Err(KnockFault::TooLong);
         }
-        let hash = knock::hash_of(bytes);
+        let hash = short(&knock::hash_of(bytes));
         if self.seen.contains(&hash) {
             return Err(KnockFault::Replayed);
         }
         if self.waiting.len() >= MAX_WAITING || self.seen.len() >= MAX_REMEMBERED {
             return Err(KnockFault::Full);
         }
+        self.spend_allowance(now)?;
         let (key_package, answer) =
             knock::open(invite, &self.private_key, bytes).map_err(|_| KnockFault::Unauthentic)?;
         let key_package = group.verify_key_package(&key_package).ok_or(KnockFault::Unsuitable)?;
-        let profile = Profile::from_credential(&key_package.leaf.credential).ok_or(KnockFault::Unsuitable)?;
-        if !key_package.leaf.is_standard {
+        let credential = Credential::decode(&key_package.leaf.credential).ok_or(KnockFault::Unsuitable)?;
+        if !key_package.leaf.is_standard || !credential.is_usable() {
             return Err(KnockFault::Unsuitable);
         }
         let id = participant_id(invite.call(), &key_package.leaf.signature_key);
@@ -124,8 +207,34 @@ impl Lobby {
         self.seen_ids.insert(id);
         self.seen.insert(hash);
         let mailbox = invite.answer_mailbox(answer.knock());
-        self.waiting.insert(id, Waiting { key_package, answer, mailbox });
-        Ok(Knock { id, name: profile.name().to_owned(), kind: profile.kind() })
+        let Credential { profile, proof, .. } = credential;
+        let fingerprint = Fingerprint::of(&key_package.leaf.signature_key);
+        let (name, kind) = (profile.name().to_owned(), profile.kind());
+        let knock = Knock { id, name, kind, fingerprint, vouched_as: None };
+        let request = VouchRequest {
+            id,
+            name: knock.name.clone(),
+            kind,
+            signature_key: key_package.leaf.signature_key.as_slice().try_into().unwrap_or([0; 32]),
+            proof,
+        };
+        let vouching = if to_be_vouched { Vouching::Asked } else { Vouching::NotNeeded };
+        let waiting = Waiting { key_package, answer, mailbox, vouching, knock: knock.clone() };
+        self.waiting.insert(id, waiting);
+        Ok(if to_be_vouched { Heard::Vouch(request) } else { Heard::Knock(knock) })
+    }
+
+    /// A verifier of the app has spoken for a guest; `None` if it was not asked about him.
+    pub(super) fn vouched(&mut self, id: ParticipantId, name: String) -> Option<Knock> {
+        let waiting = self.waiting.get_mut(&id).filter(|waiting| waiting.vouching == Vouching::Asked)?;
+        waiting.vouching = Vouching::Vouched(name.clone());
+        waiting.knock.vouched_as = Some(name);
+        Some(waiting.knock.clone())
+    }
+
+    /// Says whether a guest waits whom nobody still has to speak for.
+    pub(super) fn may_be_admitted(&self, id: ParticipantId) -> bool {
+        self.waiting.get(&id).is_some_and(|waiting| waiting.vouching != Vouching::Asked)
     }
 
     pub(super) fn waiting(&self, id: ParticipantId) -> Option<&Waiting> {

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::commits::{BACK_OFF, InFlight, MAX_ADMITTED_AT_ONCE, Own, STARVED, cover_at, wait_after_garbage};
+use super::commits::{BACK_OFF, InFlight, MAX_ADMITTED_AT_ONCE, Own, STARVED, Wanted, wait_after_garbage};
 use super::epochs::Change;
-use super::judge::{Before, judge};
+use super::judge::{Before, Violation, judge};
 use super::knock::{self, Answer};
 use super::lobby::Admitted;
 use super::message::{EndReason, Event, Lane, SkipReason};
 use super::policy::Policy;
-use super::roster::{self, Cause};
-use super::{Call, HandleError};
+use super::roster::{self, Cause, Member};
+use super::{Call, HandleError, Stranded};
+use crate::crypto::hpke::PrivateKey;
 use crate::group::{CommitSummary, EngineError, EntryFault, Leaf, LogEntry, OwnCommit, Plan, Processed};
 use crate::id::ParticipantId;
 use crate::time::Time;
@@ -19,8 +20,17 @@ use crate::time::Time;
 const MAX_ENTRY_LEN: usize = 1 << 20;
 const UNDO_FAILED: EngineError = EngineError("undoing a refused entry");
 
+/// Of a guest's key package, without his credential.
+const KEY_PACKAGE_LEN: usize = 400;
+
+/// An own commit, whom it admits, and the key of the lobby that it opens.
+type Staged = (OwnCommit, Vec<ParticipantId>, Option<PrivateKey>);
+
 impl Call {
     pub(super) fn handle_entry(&mut self, position: u64, bytes: &[u8]) -> Result<(), HandleError> {
+        if self.stranded.is_some() {
+            return Ok(()); // R7: this side of the call has stopped
+        }
         if position < self.next {
             return Ok(()); // handed in again
         }
@@ -70,18 +80,18 @@ impl Call {
                 self.leave_logged(leaf);
                 Ok(true)
             }
+            Ok(Processed::Failed { summary, private }) => Ok(self.commit_failed(position, &summary, private)),
             Ok(Processed::Commit { summary, staged }) => {
                 let leaves = self.group.leaves();
                 match self.judge(&leaves, &summary) {
                     Ok(policy) => {
                         let stays = self.group.accept(staged)?;
-                        self.applied(&leaves, &summary, policy, stays)?;
+                        self.applied(&leaves, &summary, policy, stays, None)?;
                         Ok(true)
                     }
                     Err(violation) => {
                         self.group.refuse(staged);
-                        let by = self.id_at(&leaves, summary.committer);
-                        self.skip(position, SkipReason::Policy { by, violation });
+                        self.violated(position, &leaves, &summary, violation);
                         if self.group.is_broken() { Err(UNDO_FAILED) } else { Ok(false) }
                     }
                 }
@@ -89,11 +99,37 @@ impl Call {
         }
     }
 
+    /// An authentic commit that the engine did not take. If it breaks the policy it means nothing, to anybody. If it is valid and
+    /// only this member's keys do not fit it, others have applied it (R7).
+    fn commit_failed(&mut self, position: u64, summary: &CommitSummary, private: bool) -> bool {
+        let leaves = self.group.leaves();
+        match self.judge(&leaves, summary) {
+            Err(violation) => self.violated(position, &leaves, summary, violation),
+            Ok(_) if !private => self.skip(position, SkipReason::Entry(EntryFault::Invalid)),
+            Ok(_) => {
+                let by = self.id_at(&leaves, summary.committer);
+                self.say_stranded(position);
+                self.wanted = Wanted::default();
+                self.stranded = Some(Stranded { by, end_at: self.now + self.policy.switch_deadline() });
+                self.event(Event::Stranded { position, by });
+                return true;
+            }
+        }
+        false
+    }
+
+    fn violated(&mut self, position: u64, leaves: &[Leaf], summary: &CommitSummary, violation: Violation) {
+        let by = self.id_at(leaves, summary.committer);
+        self.recorder.violation(by);
+        self.skip(position, SkipReason::Policy { by, violation });
+    }
+
     fn skip(&mut self, position: u64, reason: SkipReason) {
+        self.recorder.skipped();
         self.event(Event::Skipped { position, reason });
     }
 
-    fn judge(&self, leaves: &[Leaf], summary: &CommitSummary) -> Result<Policy, super::Violation> {
+    fn judge(&self, leaves: &[Leaf], summary: &CommitSummary) -> Result<Policy, Violation> {
         let before = Before {
             call: self.id,
             policy: &self.policy,
@@ -118,14 +154,14 @@ impl Call {
                 }
                 Ok(())
             }
-            Own::Commit { welcome, admitted } => {
+            Own::Commit { welcome, admitted, lobby } => {
                 let leaves = self.group.leaves();
                 let summary = self.group.own_summary().ok_or(EngineError("the own commit is gone"))?;
                 let policy = self
                     .judge(&leaves, &summary)
                     .map_err(|_| EngineError("an own commit breaks the policy"))?;
                 self.group.merge_own()?;
-                self.applied(&leaves, &summary, policy, true)?;
+                self.applied(&leaves, &summary, policy, true, lobby)?;
                 // R6: only now do guests get their Welcome.
                 self.release(welcome, &admitted)
             }
@@ -137,12 +173,15 @@ impl Call {
         let Some(welcome) = welcome else { return Ok(()) };
         let departed = self.departed.iter().filter_map(|key| key.as_slice().try_into().ok()).collect();
         let answer = Arc::new(Answer::Admitted { welcome, departed });
+        let mut settled = Vec::new();
         for guest in admitted {
             self.wanted.admit.remove(guest);
             let Some(waiting) = self.lobby.as_mut().and_then(|lobby| lobby.take(*guest)) else { continue };
             let nonce = knock::nonce(self.group.random()).map_err(|_| EngineError("no randomness"))?;
+            settled.push(waiting.short_hash());
             self.admissions.push_back(Admitted { waiting, answer: Arc::clone(&answer), nonce });
         }
+        self.tell_settled(settled);
         Ok(())
     }
 
@@ -153,6 +192,7 @@ impl Call {
         summary: &CommitSummary,
         policy: Policy,
         stays: bool,
+        new_lobby: Option<PrivateKey>,
     ) -> Result<(), EngineError> {
         let by = self.id_at(leaves, summary.committer);
         let ids =
@@ -171,8 +211,9 @@ impl Call {
         self.departed.extend(leaves.iter().filter(gone).map(|leaf| leaf.signature_key.clone()));
         let (now, removals) = (self.now, !removed.is_empty());
         let policy_changed = summary.policy.is_some();
+        let somebody_removed = removals && self.can_admit();
         let cause = Cause::Commit { by, admitted, removed, left, policy_changed };
-        self.policy = policy;
+        let before = core::mem::replace(&mut self.policy, policy);
         self.leave_seen_at = None;
         let (after, own) = (self.group.leaves(), self.group.own_leaf());
         let (id, epoch) = (self.id, self.group.epoch());
@@ -184,7 +225,12 @@ impl Call {
             close_older_at: now + self.policy.retention(removals),
             newcomers: !summary.adds.is_empty(),
             removals,
-        })
+        })?;
+        self.invite_after(&before, new_lobby)?;
+        if somebody_removed && self.rotation_due_since.is_none() {
+            self.event(Event::RotationAdvised);
+        }
+        Ok(())
     }
 
     /// A self-removal stands in the log.
@@ -211,6 +257,9 @@ impl Call {
         if self.ended.is_some() || self.in_flight.is_some() || !self.group.may_send() {
             return Time::NEVER;
         }
+        if self.stranded.is_some() {
+            return Time::NEVER;
+        }
         let due = match self.wanted.leave {
             true if self.group.logged_leaves().contains(&self.group.own_leaf()) => Time::NEVER,
             true => Time::ZERO,
@@ -220,17 +269,15 @@ impl Call {
     }
 
     fn next_commit_at(&self) -> Time {
-        let hosts = self.staying_hosts();
-        let Some(rank) = hosts.iter().position(|leaf| *leaf == self.group.own_leaf()) else {
-            return Time::NEVER;
-        };
         // The host with the lowest leaf commits departures; the others step in, one after the other.
-        let cover_at = self.leave_seen_at.map_or(Time::NEVER, |seen| cover_at(seen, rank));
+        let Some(grace) = self.grace(|member| member.is_host) else { return Time::NEVER };
+        let cover_at = self.leave_seen_at.map_or(Time::NEVER, |seen| seen + grace);
         if self.wanted.is_urgent() {
             return Time::ZERO;
         }
         // R8 paces all but removals and departures.
-        let paced = self.pace.may_commit_at(self.policy.epoch_bits(), self.policy.longest_retention());
+        let retention = self.policy.longest_retention();
+        let paced = self.pace.may_commit_at(self.policy.epoch_bits(), retention, self.now);
         if self.wanted.any_commit() { paced.min(cover_at) } else { cover_at }
     }
 
@@ -253,7 +300,20 @@ impl Call {
         self.wanted
             .remove
             .retain(|id| roster.member(*id).is_some_and(|member| !leaving.contains(&member.leaf)));
-        self.wanted.make_host.retain(|id| roster.member(*id).is_some_and(|member| !member.is_host));
+        let is = |id: &ParticipantId, fits: &dyn Fn(&Member) -> bool| roster.member(*id).is_some_and(fits);
+        self.wanted.make_host.retain(|id, may_admit| {
+            is(id, &|member| !member.is_host || member.may_admit != *may_admit)
+        });
+        self.wanted.unmake_host.retain(|id| is(id, &|member| member.is_host));
+        self.wanted.lock.take_if(|locked| *locked == self.policy.is_locked());
+        self.wanted.config.take_if(|config| *config == self.policy.config());
+        if !self.policy.may_admit(&self.group.own_signature_key()) {
+            self.wanted.rotate = false;
+            self.wanted.make_host.retain(|_, may_admit| !*may_admit);
+        }
+        if self.policy.is_locked() && self.wanted.lock != Some(false) {
+            self.wanted.admit.clear();
+        }
         self.wanted.admit.retain(|id| lobby.as_ref().is_some_and(|lobby| lobby.waiting(*id).is_some()));
         // Somebody else has admitted a guest, or has used his key otherwise: it cannot come again (R3).
         let used = |id: &&ParticipantId| {
@@ -264,7 +324,9 @@ impl Call {
             })
         };
         for guest in self.wanted.admit.iter().filter(used).copied().collect::<Vec<_>>() {
-            self.turn_out(guest);
+            self.wanted.admit.remove(&guest);
+            self.lobby.as_mut().map(|lobby| lobby.take(guest));
+            self.event(Event::KnockGone(guest));
         }
         // Where somebody else was faster and the call is full now, guests wait to be admitted anew.
         let members = self.roster.members.len();
@@ -281,32 +343,43 @@ impl Call {
     }
 
     fn send_commit(&mut self) -> Result<(), EngineError> {
-        let (own, admitted) = self.stage_wanted()?;
-        self.launch(own.commit, Own::Commit { welcome: own.welcome, admitted });
+        let (own, admitted, lobby) = self.stage_wanted()?;
+        self.launch(own.commit, Own::Commit { welcome: own.welcome, admitted, lobby });
         Ok(())
     }
 
     /// Builds one commit of what is wanted: removals first, with admissions; a policy change alone (R2); then admissions.
-    fn stage_wanted(&mut self) -> Result<(OwnCommit, Vec<ParticipantId>), EngineError> {
-        if self.wanted.remove.is_empty() && !self.wanted.make_host.is_empty() {
-            let staged = self.stage_policy();
-            return staged.map(|own| (own, Vec::new())).inspect_err(|_| self.wanted.make_host.clear());
+    fn stage_wanted(&mut self) -> Result<Staged, EngineError> {
+        if self.wanted.remove.is_empty() && self.wanted.any_policy() {
+            return self.stage_policy().inspect_err(|_| self.wanted.forget_policy());
         }
-        let admitted = self.wanted.admit.iter().copied().take(MAX_ADMITTED_AT_ONCE).collect::<Vec<_>>();
+        let admitted = self.next_guests();
         let all = self.stage(true, &admitted);
-        let (Err(error), Some(first)) = (&all, admitted.first()) else { return Ok((all?, admitted)) };
+        let (Err(error), Some(first)) = (&all, admitted.first()) else { return Ok((all?, admitted, None)) };
         let error = *error;
         if self.wanted.is_urgent() || self.leave_seen_at.is_some() {
             // A guest may be what the engine or the judge chokes on: who goes shall not have to wait for that.
-            return Ok((self.stage(true, &[])?, Vec::new()));
+            return Ok((self.stage(true, &[])?, Vec::new(), None));
         }
         match self.stage(false, &[*first]) {
-            Ok(own) => Ok((own, vec![*first])),
+            Ok(own) => Ok((own, vec![*first], None)),
             Err(_) => {
                 self.turn_out(*first);
                 Err(error)
             }
         }
+    }
+
+    /// As many of the guests to be admitted as fit into one entry.
+    fn next_guests(&self) -> Vec<ParticipantId> {
+        let mut room = MAX_ENTRY_LEN / 2;
+        let fits = |id: &ParticipantId| {
+            let waiting = self.lobby.as_ref().and_then(|lobby| lobby.waiting(*id));
+            let len = waiting.map_or(0, |waiting| waiting.key_package.leaf.credential.len() + KEY_PACKAGE_LEN);
+            room = room.saturating_sub(len);
+            room > 0
+        };
+        self.wanted.admit.iter().copied().take(MAX_ADMITTED_AT_ONCE).take_while(fits).collect()
     }
 
     fn stage(&mut self, removals: bool, admitted: &[ParticipantId]) -> Result<OwnCommit, EngineError> {
@@ -323,10 +396,11 @@ impl Call {
         self.judge_own(own)
     }
 
-    fn stage_policy(&mut self) -> Result<OwnCommit, EngineError> {
-        let plan = Plan { policy: Some(self.policy_with_new_hosts().encode()), ..Plan::default() };
+    fn stage_policy(&mut self) -> Result<Staged, EngineError> {
+        let (policy, lobby) = self.next_policy()?;
+        let plan = Plan { policy: Some(policy.encode()), ..Plan::default() };
         let own = self.group.stage_own(plan, self.next)?;
-        self.judge_own(own)
+        Ok((self.judge_own(own)?, Vec::new(), lobby))
     }
 
     /// What the others would skip is not sent.
@@ -344,20 +418,6 @@ impl Call {
         self.wanted.admit.remove(&guest);
         self.lobby.as_mut().map(|lobby| lobby.take(guest));
         self.event(Event::GuestUnusable(guest));
-    }
-
-    fn policy_with_new_hosts(&self) -> Policy {
-        let mut policy = self.policy.clone();
-        let leaves = self.group.leaves();
-        // Who is gone does not come back (R3), so the list need not remember him.
-        policy.hosts.retain(|host| leaves.iter().any(|leaf| leaf.signature_key == host));
-        for leaf in leaves {
-            let wanted =
-                self.wanted.make_host.contains(&roster::participant_id(self.id, &leaf.signature_key));
-            let key = <[u8; 32]>::try_from(leaf.signature_key.as_slice());
-            policy.hosts.extend(key.ok().filter(|_| wanted));
-        }
-        policy
     }
 
     /// Sends an own entry to the log and waits to read it back.

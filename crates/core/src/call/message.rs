@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 
+use super::diagnostics::Trouble;
 use super::judge::Violation;
 use super::profile::Kind;
-use super::roster::Roster;
+use super::roster::{Fingerprint, Roster};
 use crate::group::{EngineError, EntryFault};
 use crate::id::{Epoch, MailboxId, ParticipantId};
 use crate::time::Time;
+use crate::track::TrackId;
 
 /// Where a message goes, or where it came from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -20,6 +22,9 @@ pub enum Lane {
     },
     /// A mailbox. Outgoing: to be posted; the call sends it once, so repeat it until the service has taken it.
     Mailbox(MailboxId),
+    /// The call's talk lane: published to whoever listens, and forgotten. Heartbeats and announcements; a lost one does no harm.
+    /// Incoming: everything that is published there, one's own included: that is how a host knows that others hear it.
+    Talk,
 }
 
 /// A message for, or from, the delivery service. Ciphertext.
@@ -50,6 +55,18 @@ pub enum Output {
 pub enum Event {
     /// A guest asks to be let in; a host may [`admit`](super::Call::admit) or [`deny`](super::Call::deny).
     Knock(Knock),
+    /// Before a guest's knock is shown, a verifier of the app has to speak for him: answer with
+    /// [`vouch`](super::Call::vouch). Comes only where [`require_vouching`](super::Call::require_vouching) asked for it.
+    Vouch(VouchRequest),
+    /// A guest does not wait any more: another host answered him, or the invite that he knocked with was rotated.
+    KnockGone(ParticipantId),
+    /// The set of [`mailboxes`](super::Call::mailboxes) to read has changed.
+    Mailboxes,
+    /// The invite was rotated: [`invite`](super::Call::invite) returns the new one, old links do not work any more (R12).
+    InviteRotated,
+    /// Somebody who knows the invite was removed. Consider [`rotate_invite`](super::Call::rotate_invite), so that he cannot knock
+    /// again (R12). After the removal of a host this happens by itself.
+    RotationAdvised,
     /// An epoch begins: who is in it. Show it, then call [`roster_taken`](super::Call::roster_taken); until then no frame of
     /// the epoch is sealed or opened (R14). One event for each epoch, none merged.
     Roster(Roster),
@@ -57,12 +74,48 @@ pub enum Event {
     EpochOpened(Epoch),
     /// Sealers use this epoch's keys from now on.
     Switched(Epoch),
-    /// Somebody who was let in gets frames from now on: ask each video encoder for a keyframe, once.
-    KeyframeNeeded(Epoch),
+    /// Somebody who was let in gets frames from now on: ask the encoder of each of these tracks for a keyframe, once. There is one
+    /// such event for a switch, however many came with it.
+    KeyframeNeeded {
+        /// The epoch that is sealed under now.
+        epoch: Epoch,
+        /// The tracks with pictures that have a sealer.
+        tracks: Vec<TrackId>,
+    },
     /// An epoch's keys are gone (zeroized); its frames cannot be opened any more.
     EpochClosed(Epoch),
     /// A participant asked to leave; a host's commit will take him off the roster.
     Leaving(ParticipantId),
+    /// Fresh heartbeats of some hosts are missing, so nothing is sealed or opened until they come (R21): the delivery service is
+    /// down, or keeps something back, a removal perhaps.
+    CutOff {
+        /// The hosts who are not heard.
+        silent: Vec<ParticipantId>,
+    },
+    /// No host is heard any more, so nothing is sealed or opened (R22). The user may
+    /// [`go_on_without_host`](super::Call::go_on_without_host).
+    HostSilent,
+    /// All hosts are heard again: frames are sealed and opened as before.
+    Resumed,
+    /// A participant was silent for too long, and this host removes him (R13, R21).
+    Silent(ParticipantId),
+    /// A participant said that he cannot follow the log any more (R7); a host removes him, and he may knock again.
+    MemberStranded {
+        /// Who.
+        id: ParticipantId,
+        /// The log position of the commit that he cannot apply.
+        position: u64,
+    },
+    /// A host's commit is valid, but made so that this participant cannot apply it (R7). He is out: frames go on under the keys that
+    /// he has until the switch deadline, then the call ends for him. [`Call::rejoin`](super::Call::rejoin) knocks again.
+    Stranded {
+        /// Where the commit stands.
+        position: u64,
+        /// Who made it.
+        by: ParticipantId,
+    },
+    /// Something keeps going wrong; at most a few such events a second, whatever arrives.
+    Trouble(Trouble),
     /// A log entry meant nothing, or was not allowed. All honest members skip it.
     Skipped {
         /// Where it stands.
@@ -110,6 +163,11 @@ pub enum EndReason {
     },
     /// The last host left, and with him the call (R3).
     LastHostLeft,
+    /// A host's commit could not be applied with the keys that this participant has (R7).
+    Stranded {
+        /// Who made it.
+        by: ParticipantId,
+    },
     /// The MLS engine failed while applying a valid commit.
     EngineFailed,
 }
@@ -123,11 +181,67 @@ pub struct Knock {
     pub name: String,
     /// The kind.
     pub kind: Kind,
+    /// The fingerprint of the guest's signature key, which a guest's app can show to him too.
+    pub fingerprint: Fingerprint,
+    /// Who the app's verifier says that he is; `None` where no verifier is asked.
+    pub vouched_as: Option<String>,
 }
 
 impl core::fmt::Debug for Knock {
-    /// Without the name: names stay out of logs.
+    /// Without names: they stay out of logs.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Knock").field("id", &self.id).field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Knock")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("fingerprint", &self.fingerprint)
+            .field("is_vouched", &self.vouched_as.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A question to the app's verifier: is the owner of this signature key who he says he is?
+///
+/// A proof that does not name the signature key proves nothing: it could be somebody else's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VouchRequest {
+    /// Whom to name in [`vouch`](super::Call::vouch).
+    pub id: ParticipantId,
+    /// The display name that he gives himself.
+    pub name: String,
+    /// The kind that he says he is.
+    pub kind: Kind,
+    /// His public signature key (Ed25519); he has shown that he holds the private one.
+    pub signature_key: [u8; 32],
+    /// What he brought along: a certificate chain, a signed token; perhaps nothing.
+    pub proof: Vec<u8>,
+}
+
+impl core::fmt::Debug for VouchRequest {
+    /// Without name and proof: they stay out of logs.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("VouchRequest")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("proof_len", &self.proof.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a verifier says of a guest.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// He is this person, by the verifier's own name for him (an address, a subject). Hosts see it beside the display name.
+    Vouched(String),
+    /// He is not who he says he is; he is turned away.
+    Refused,
+}
+
+impl core::fmt::Debug for Verdict {
+    /// Without the name.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Vouched(_) => "Vouched",
+            Self::Refused => "Refused",
+        })
     }
 }

@@ -3,17 +3,23 @@
 //! One contract: after every input (a command, a message, a timeout) drain [`Call::poll_output`] until it says
 //! [`Output::Timeout`]. The rules R1 to R25 that the comments cite are listed in `SECURITY.md`.
 
+mod code;
+mod commands;
 mod commits;
+mod diagnostics;
 mod epochs;
 mod error;
 mod guest;
+mod identity;
 mod invite;
+mod inviting;
 mod judge;
 mod knock;
 mod lobby;
 mod log;
 mod message;
 mod policy;
+mod presence;
 mod profile;
 mod roster;
 
@@ -26,28 +32,34 @@ use bytes::Bytes;
 use crate::crypto::Random;
 use crate::crypto::hpke::KeyPair;
 use crate::group::{EngineError, Group, Joined};
-use crate::id::{CallId, Epoch, ParticipantId};
+use crate::id::{CallId, Epoch, MailboxId, ParticipantId};
 use crate::keyring::{
     EpochKeys, ExportError, ExportedKey, HoldLimits, KeyRing, Opener, Sealer, TooManyTracks,
 };
 use crate::time::Time;
 use crate::track::TrackKind;
 
+pub use code::{CodeError, CodeInput, ReadCode, SafetyCode};
+pub use diagnostics::{Diagnostics, ParticipantDiagnostics, Trouble, TroubleKind};
 pub use error::{CallError, CreateError, HandleError};
 pub use guest::{Admission, Guest, HostAnswer, JoinError};
+pub use identity::{FreshKeys, MAX_PROOF_LEN};
 pub use invite::{Invite, InviteError};
 pub use judge::Violation;
 pub use lobby::KnockFault;
-pub use message::{EndReason, Event, Knock, Lane, Message, Output, SkipReason};
+pub use message::{EndReason, Event, Knock, Lane, Message, Output, SkipReason, Verdict, VouchRequest};
 pub use policy::{CallConfig, ConfigError};
+pub use presence::TalkFault;
 pub use profile::{Kind, MAX_NAME_LEN, NameError, Profile};
-pub use roster::{Cause, Member, Roster};
+pub use roster::{Cause, Fingerprint, Member, Roster};
 
 use commits::{InFlight, Pace, Wanted};
-use epochs::{Change, Epochs, NotTaken};
-use knock::Answer;
-use lobby::Lobby;
+use diagnostics::Recorder;
+use epochs::{Change, Epochs};
+use identity::Contact;
+use lobby::{Heard, Lobby};
 use policy::Policy;
+use presence::Presence;
 
 /// How often the call wants to be called although nothing is due: held frames age by its time.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -73,8 +85,18 @@ pub struct Call {
     ring: KeyRing,
     epochs: Epochs,
     pace: Pace,
-    /// Of hosts who hold the lobby's private key; by now the founder alone (R12 hands it on).
+    /// Of hosts who hold the lobby's private key (R12).
     lobby: Option<Lobby>,
+    /// The private half of the contact key in the own leaf.
+    contact: Contact,
+    /// Guests wait for a verifier of the app.
+    vouching: bool,
+    presence: Presence,
+    recorder: Recorder,
+    /// Somebody who held the lobby's key is gone, or not trusted with it any more (R12).
+    rotation_due_since: Option<Time>,
+    /// R7: since when, and by whose commit, this member cannot follow.
+    stranded: Option<Stranded>,
     wanted: Wanted,
     in_flight: Option<InFlight>,
     /// No own entry goes out before: the engine failed to build one, or garbage beats ours to its place.
@@ -83,12 +105,22 @@ pub struct Call {
     lost_to_garbage: u32,
     /// When the first self-removal of this epoch was read.
     leave_seen_at: Option<Time>,
+    /// What the app knows that it has to read.
+    told_mailboxes: Vec<MailboxId>,
     outputs: VecDeque<Output>,
     /// Answers to guests who were let in, still to be sealed: the Welcome of a large call is large, and each guest gets it
     /// under a key of his own, so they are made one at a time.
     admissions: VecDeque<lobby::Admitted>,
     ended: Option<EndReason>,
     now: Time,
+}
+
+/// R7: a commit that everybody else may have applied cannot be applied here.
+#[derive(Clone, Copy)]
+struct Stranded {
+    by: ParticipantId,
+    /// From then on nothing is sealed or opened.
+    end_at: Time,
 }
 
 impl Call {
@@ -102,31 +134,57 @@ impl Call {
         random: Random,
         now: Time,
     ) -> Result<Self, CreateError> {
+        let keys = FreshKeys::generate(&random).map_err(|_| EngineError("no randomness"))?;
+        Self::create_with(profile, keys, &[], config, random, now)
+    }
+
+    /// Founds a call with keys that were made before, and with a proof for the verifiers of others' apps.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); [`CreateError::ProofTooLong`].
+    pub fn create_with(
+        profile: &Profile,
+        keys: FreshKeys,
+        proof: &[u8],
+        config: &CallConfig,
+        random: Random,
+        now: Time,
+    ) -> Result<Self, CreateError> {
+        if proof.len() > MAX_PROOF_LEN {
+            return Err(CreateError::ProofTooLong);
+        }
         let no_randomness = |_| EngineError("no randomness");
         let lobby = KeyPair::generate(&random).map_err(no_randomness)?;
         let id = CallId(random.bytes().map_err(no_randomness)?);
         let secret = random.secret().map_err(no_randomness)?;
         let invite = Invite { call: id, number: 0, secret, lobby_key: lobby.public };
-        let mut policy = Policy::new(config, [0; 32], &invite)?;
-        let group = Group::create(random, id, profile.to_credential(), |founder| {
-            policy.hosts = vec![*founder];
-            policy.encode()
-        })?;
-        let call = Self::start(id, group, policy, Cause::Founded, BTreeSet::new(), 0, now)
+        let policy = Policy::new(config, keys.signature_key(), &invite)?;
+        let credential = keys.credential(profile, proof);
+        let group = Group::create(random, id, keys.signer, credential, policy.encode())?;
+        let contact = Contact(keys.contact.private);
+        let call = Self::start(id, group, contact, policy, Cause::Founded, BTreeSet::new(), 0, now)
             .ok_or(EngineError("founding the group"))?;
-        Ok(Self { lobby: Some(Lobby::new(lobby.private)), ..call.opened(now)? })
+        Ok(Self { lobby: Some(Lobby::new(lobby.private, [])), ..call }.opened(now)?)
     }
 
-    fn joined(id: CallId, joined: Joined, departed: BTreeSet<Vec<u8>>, now: Time) -> Option<Self> {
+    fn joined(
+        id: CallId,
+        joined: Joined,
+        contact: Contact,
+        departed: BTreeSet<Vec<u8>>,
+        now: Time,
+    ) -> Option<Self> {
         let policy = Policy::decode(&joined.group.policy()?)?;
         let by = roster::participant_id(id, &joined.admitted_by);
         let next = joined.position.checked_add(1).filter(|next| *next < MAX_POSITION)?;
-        Self::start(id, joined.group, policy, Cause::Joined { by }, departed, next, now)?.opened(now).ok()
+        Self::start(id, joined.group, contact, policy, Cause::Joined { by }, departed, next, now)?.opened(now).ok()
     }
 
+    #[expect(clippy::too_many_arguments, reason = "private, and each is of another type")]
     fn start(
         id: CallId,
         group: Group,
+        contact: Contact,
         policy: Policy,
         cause: Cause,
         departed: BTreeSet<Vec<u8>>,
@@ -136,6 +194,7 @@ impl Call {
         let (leaves, own) = (group.leaves(), group.own_leaf());
         let roster = roster::build(id, group.epoch(), cause, &leaves, own, &policy, None)?;
         let ring = KeyRing::new(policy.epoch_bits(), HoldLimits::default());
+        let lot = group.random().bytes().ok()?;
         Some(Self {
             id,
             group,
@@ -147,11 +206,18 @@ impl Call {
             epochs: Epochs::default(),
             pace: Pace::default(),
             lobby: None,
+            contact,
+            vouching: false,
+            presence: Presence::new(lot),
+            recorder: Recorder::default(),
+            rotation_due_since: None,
+            stranded: None,
             wanted: Wanted::default(),
             in_flight: None,
             not_before: Time::ZERO,
             lost_to_garbage: 0,
             leave_seen_at: None,
+            told_mailboxes: Vec::new(),
             outputs: VecDeque::new(),
             admissions: VecDeque::new(),
             ended: None,
@@ -166,6 +232,7 @@ impl Call {
         self.set_time(now);
         let first = Change { switch_at: now, close_older_at: Time::NEVER, newcomers: false, removals: false };
         self.begin_epoch(first)?;
+        self.tick();
         Ok(self)
     }
 
@@ -183,7 +250,9 @@ impl Call {
         self.epochs.begin(keys, change);
         self.pace.epoch_began(self.now, self.policy.epoch_bits());
         self.event(Event::Roster(self.roster.clone()));
-        Ok(())
+        let roster = &self.roster;
+        self.recorder.members(|id| roster.member(id).is_some());
+        self.begin_presence(change.close_older_at)
     }
 
     // What there is to know.
@@ -211,6 +280,53 @@ impl Call {
     /// Returns whether this participant is a host.
     pub fn is_host(&self) -> bool {
         self.policy.is_host(&self.group.own_signature_key())
+    }
+
+    /// Returns whether this participant may admit guests, and holds what that takes.
+    pub fn can_admit(&self) -> bool {
+        self.policy.may_admit(&self.group.own_signature_key()) && self.lobby.is_some()
+    }
+
+    /// Returns whether the call is locked: nobody can be added.
+    pub fn is_locked(&self) -> bool {
+        self.policy.is_locked()
+    }
+
+    /// Returns the configuration in force.
+    pub fn config(&self) -> CallConfig {
+        self.policy.config()
+    }
+
+    /// Returns the mailboxes to read now, beside the log and the talk lane; [`Event::Mailboxes`] says when they change. One that
+    /// is not named any more can be closed.
+    pub fn mailboxes(&self) -> Vec<MailboxId> {
+        if self.ended.is_some() {
+            return Vec::new();
+        }
+        let lobby = self.lobby.as_ref().map(|_| self.invite().lobby_mailbox());
+        lobby.into_iter().chain(self.presence.mailboxes()).collect()
+    }
+
+    /// Returns what the safety code of this epoch is computed from. All who are in the call, and nobody else, have the same; it
+    /// changes with every epoch (R23).
+    pub fn code(&self) -> CodeInput {
+        CodeInput::of_call(self.id, &self.group.authenticator())
+    }
+
+    /// Returns what the code of this participant and another one is computed from; it stays the same for as long as both are in
+    /// the call (R23). `None` if nobody else with this id is on the roster.
+    pub fn pair_code(&self, with: ParticipantId) -> Option<CodeInput> {
+        let leaves = self.group.leaves();
+        let leaf = |member: &Member| leaves.iter().find(|leaf| leaf.index == member.leaf);
+        let other = leaf(self.roster.member(with).filter(|member| !member.is_me)?)?;
+        let me = leaf(self.roster.me()?)?;
+        let [me, other] = [me, other].map(|leaf| (&leaf.signature_key[..], &leaf.credential[..]));
+        Some(CodeInput::of_pair(self.id, me, other))
+    }
+
+    /// Returns what went wrong so far, in numbers, by participant and reason.
+    pub fn diagnostics(&self) -> Diagnostics {
+        self.recorder.snapshot(self.ring.held())
     }
 
     /// Returns the current invite; every participant has it. Send it as a link.
@@ -252,148 +368,19 @@ impl Call {
         self.ring.export_sealing(kind)
     }
 
-    // Commands.
-
-    /// Says that an epoch's roster was taken by the app: shown, or whatever it does with it. Only now are the epoch's
-    /// frames sealed and opened (R14).
-    ///
-    /// # Errors
-    /// [`CallError::RosterNotShown`] before its event came out of `poll_output`, [`CallError::EpochGone`] after its time,
-    /// [`CallError::Ended`].
-    pub fn roster_taken(&mut self, epoch: Epoch, now: Time) -> Result<(), CallError> {
-        self.living()?;
-        self.set_time(now);
-        match self.epochs.take(epoch, &self.ring) {
-            Ok(false) => return Ok(()),
-            Ok(true) => self.event(Event::EpochOpened(epoch)),
-            Err(NotTaken::NotShown) => return Err(CallError::RosterNotShown),
-            Err(NotTaken::Gone) => return Err(CallError::EpochGone),
-        }
-        self.tick();
-        Ok(())
-    }
-
-    /// Lets guests in, all in one commit (host).
-    ///
-    /// # Errors
-    /// [`CallError::NotHost`], [`CallError::NoLobby`], [`CallError::NotWaiting`], [`CallError::Full`], [`CallError::Ended`]; then
-    /// nobody is let in.
-    pub fn admit(&mut self, guests: &[ParticipantId], now: Time) -> Result<(), CallError> {
-        self.hosting()?;
-        let lobby = self.lobby.as_ref().ok_or(CallError::NoLobby)?;
-        if guests.iter().any(|guest| lobby.waiting(*guest).is_none()) {
-            return Err(CallError::NotWaiting);
-        }
-        let mut admit = self.wanted.admit.clone();
-        admit.extend(guests);
-        if self.roster.members.len() + admit.len() > self.policy.max_participants as usize {
-            return Err(CallError::Full);
-        }
-        self.wanted.admit = admit;
-        self.after_command(now)
-    }
-
-    /// Turns a guest away; he learns it, and that it was a host (host).
-    ///
-    /// # Errors
-    /// [`CallError::NotHost`], [`CallError::NoLobby`], [`CallError::NotWaiting`], [`CallError::BeingAdmitted`],
-    /// [`CallError::Ended`], [`CallError::Engine`] without randomness.
-    pub fn deny(&mut self, guest: ParticipantId, now: Time) -> Result<(), CallError> {
-        self.hosting()?;
-        if self.in_flight.as_ref().is_some_and(|own| own.admits(guest)) {
-            return Err(CallError::BeingAdmitted);
-        }
-        let lobby = self.lobby.as_mut().ok_or(CallError::NoLobby)?;
-        let waiting = lobby.waiting(guest).ok_or(CallError::NotWaiting)?;
-        let nonce = knock::nonce(self.group.random()).map_err(|_| EngineError("no randomness"))?;
-        let sealed = waiting.answer.seal(&Answer::Denied, nonce);
-        let lane = Lane::Mailbox(waiting.mailbox);
-        lobby.take(guest);
-        self.wanted.admit.remove(&guest);
-        self.send(lane, Bytes::from(sealed));
-        self.after_command(now)
-    }
-
-    /// Removes participants (host).
-    ///
-    /// # Errors
-    /// [`CallError::NotHost`], [`CallError::NotOnRoster`], [`CallError::Yourself`], [`CallError::Ended`]; then nobody is removed.
-    pub fn remove(&mut self, participants: &[ParticipantId], now: Time) -> Result<(), CallError> {
-        self.hosting()?;
-        self.check_others(participants)?;
-        self.wanted.remove.extend(participants);
-        self.after_command(now)
-    }
-
-    /// Makes a participant a host: he may remove others, make hosts and commit departures (host).
-    ///
-    /// Admitting guests takes the lobby's private key, which a new host does not get yet.
-    ///
-    /// # Errors
-    /// [`CallError::NotHost`], [`CallError::NotOnRoster`], [`CallError::Yourself`], [`CallError::TooManyHosts`],
-    /// [`CallError::Ended`].
-    pub fn make_host(&mut self, participant: ParticipantId, now: Time) -> Result<(), CallError> {
-        self.hosting()?;
-        self.check_others(&[participant])?;
-        let hosts = self.roster.members.iter().filter(|member| member.is_host).count();
-        if hosts + self.wanted.make_host.len() >= policy::MAX_HOSTS {
-            return Err(CallError::TooManyHosts);
-        }
-        self.wanted.make_host.insert(participant);
-        self.after_command(now)
-    }
-
-    /// Leaves the call: asks to be taken off the roster, which a host does. Until then the keys remain; with the commit they go,
-    /// also for media that is still under way. What this host still wanted done is not done any more. When the last host leaves,
-    /// the call ends for all (R3).
-    ///
-    /// # Errors
-    /// [`CallError::Ended`].
-    pub fn leave(&mut self, now: Time) -> Result<(), CallError> {
-        self.living()?;
-        self.wanted = Wanted { leave: true, ..Wanted::default() };
-        self.after_command(now)
-    }
-
-    fn living(&self) -> Result<(), CallError> {
-        self.ended.map_or(Ok(()), |_| Err(CallError::Ended))
-    }
-
-    fn hosting(&self) -> Result<(), CallError> {
-        self.living()?;
-        if !self.is_host() {
-            return Err(CallError::NotHost); // R1
-        }
-        if self.wanted.leave { Err(CallError::Leaving) } else { Ok(()) }
-    }
-
-    fn check_others(&self, participants: &[ParticipantId]) -> Result<(), CallError> {
-        participants.iter().try_for_each(|id| match self.roster.member(*id) {
-            None => Err(CallError::NotOnRoster),
-            Some(member) if member.is_me => Err(CallError::Yourself),
-            Some(_) => Ok(()),
-        })
-    }
-
-    fn after_command(&mut self, now: Time) -> Result<(), CallError> {
-        self.set_time(now);
-        self.tick();
-        self.pursue();
-        Ok(())
-    }
-
     // Inputs and outputs.
 
     /// Takes in a message from the delivery service.
     ///
     /// Everybody reads the log, from [`log_position`](Self::log_position) on, and hands in what stands at each position, one's own
     /// entries included: that is how a call learns that its commit won (R6), and until then it sends it again now and then. An
-    /// entry handed in again is ignored. Hosts also read [`Invite::lobby_mailbox`].
+    /// entry handed in again is ignored. Everybody listens to the talk lane, also to what he said himself. And everybody reads the
+    /// [`mailboxes`](Self::mailboxes), of which most participants have none.
     ///
     /// # Errors
-    /// [`HandleError`] says whose fault it is; only `Ended` and `Engine` mean that the call is over. `Knock`: anybody can post
-    /// garbage into a lobby; note it and go on. `Gap`: read from `expected`. `UnknownMailbox`: drop the message. Log entries that
-    /// mean nothing or are not allowed are no errors but [`Event::Skipped`], since all members skip them.
+    /// [`HandleError`] says whose fault it is; only `Ended` and `Engine` mean that the call is over. `Knock`, `Talk`: anybody can
+    /// post garbage; note it and go on. `Gap`: read from `expected`. `UnknownMailbox`: drop the message. Log entries that mean
+    /// nothing or are not allowed are no errors but [`Event::Skipped`], since all members skip them.
     pub fn handle_message(&mut self, message: &Message, now: Time) -> Result<(), HandleError> {
         if self.ended.is_some() {
             return Err(HandleError::Ended);
@@ -401,7 +388,10 @@ impl Call {
         self.set_time(now);
         self.tick();
         match message.lane {
+            _ if self.ended.is_some() => return Err(HandleError::Ended),
             Lane::Log { position } => self.handle_entry(position, &message.payload)?,
+            Lane::Talk => self.handle_talk(&message.payload)?,
+            Lane::Mailbox(mailbox) if self.presence.reads(mailbox) => self.handle_talk(&message.payload)?,
             Lane::Mailbox(mailbox) => {
                 if mailbox != self.invite().lobby_mailbox() || self.lobby.is_none() {
                     return Err(HandleError::UnknownMailbox);
@@ -415,13 +405,16 @@ impl Call {
     }
 
     fn handle_knock(&mut self, knock: &[u8]) -> Result<(), HandleError> {
-        let invite = self.invite();
+        let (invite, now) = (self.invite(), self.now);
         let Some(lobby) = &mut self.lobby else { return Err(HandleError::UnknownMailbox) };
         let (roster, departed, call) = (&self.roster, &self.departed, self.id);
         let known =
             |key: &[u8]| departed.contains(key) || roster.member(roster::participant_id(call, key)).is_some();
-        let knock = lobby.knock(&invite, &self.group, known, knock)?;
-        self.event(Event::Knock(knock));
+        let heard = lobby.knock(&invite, &self.group, known, self.vouching, knock, now);
+        match heard.inspect_err(|_| self.recorder.refused_knock())? {
+            Heard::Knock(knock) => self.event(Event::Knock(knock)),
+            Heard::Vouch(request) => self.event(Event::Vouch(request)),
+        }
         Ok(())
     }
 
@@ -459,10 +452,32 @@ impl Call {
             return Time::NEVER;
         }
         let resend = self.in_flight.as_ref().map_or(Time::NEVER, InFlight::resend_at);
-        self.epochs.next_deadline().min(resend).min(self.next_launch_at()).min(self.now + HOUSEKEEPING)
+        let stranded = self.stranded.map_or(Time::NEVER, |stranded| stranded.end_at);
+        [self.epochs.next_deadline(), resend, stranded, self.next_launch_at(), self.next_presence_at()]
+            .into_iter()
+            .fold(self.now + HOUSEKEEPING, Time::min)
     }
 
     fn tick(&mut self) {
+        if let Some(stranded) = self.stranded.filter(|stranded| stranded.end_at <= self.now) {
+            return self.end(EndReason::Stranded { by: stranded.by });
+        }
+        self.tick_epochs();
+        self.tick_presence();
+        if let Some(survey) = self.ring.survey(&self.recorder.watched()) {
+            self.recorder.survey(survey, self.now);
+        }
+        for trouble in self.recorder.due(self.now) {
+            self.event(Event::Trouble(trouble));
+        }
+        let mailboxes = self.mailboxes();
+        if self.told_mailboxes != mailboxes {
+            self.told_mailboxes = mailboxes;
+            self.event(Event::Mailboxes);
+        }
+    }
+
+    fn tick_epochs(&mut self) {
         let (now, outputs) = (self.now, &mut self.outputs);
         self.epochs.tick(now, &self.ring, |event| outputs.push_back(Output::Event(event)));
     }
@@ -479,6 +494,7 @@ impl Call {
         self.wanted = Wanted::default();
         self.in_flight = None;
         self.lobby = None;
+        self.presence.end();
         self.admissions.clear();
         self.group.wipe();
         self.event(Event::Ended(reason));

@@ -8,6 +8,7 @@ use tls_codec::{DeserializeBytes as _, Serialize as _, TlsDeserializeBytes, TlsS
 use zeroize::{Zeroize, Zeroizing};
 
 use super::invite::Invite;
+use crate::crypto::hpke;
 use crate::id::CallId;
 use crate::sframe::CipherSuite;
 
@@ -17,6 +18,10 @@ pub(super) const MAX_HOSTS: usize = 256;
 const MAX_PARTICIPANTS: u32 = 2000;
 /// Old keys serve frames that are late; and a host must not be able to make everybody keep them for ever.
 const MAX_RETENTION_MS: u32 = 300_000;
+/// A beat is some 300 bytes to everybody; and nobody should go on unseen for longer than ten minutes.
+const HEARTBEAT_MS: core::ops::RangeInclusive<u32> = 1_000..=60_000;
+const MAX_WINDOW_MS: u32 = 600_000;
+const MAX_SILENCE_MS: u32 = 3_600_000;
 /// R8: 2^(E−1) epochs must fit into the retention time, and the KID should stay short.
 const EPOCH_BITS: core::ops::RangeInclusive<u8> = 3..=8;
 
@@ -35,10 +40,21 @@ pub struct CallConfig {
     pub retention: Duration,
     /// How long it does after a removal.
     pub removal_retention: Duration,
+    /// How often each host shows that it is there, 1 s to 1 min (R21).
+    pub heartbeat: Duration,
+    /// How long a participant goes on without a fresh heartbeat of every host; also how long a server that withholds a removal
+    /// can delay it (R21). At least two heartbeats and a half, at most ten minutes.
+    pub liveness_window: Duration,
+    /// How long a newcomer may take to show that he is there, before a host removes him (R13). At most ten minutes.
+    pub newcomer_window: Duration,
+    /// After how much silence a host removes a participant. At least the liveness window, at most an hour; in a call of more than
+    /// 300 it is longer, so that the talk lane stays quiet.
+    pub silence_limit: Duration,
 }
 
 impl Default for CallConfig {
-    /// AES-128-GCM, E = 4, 1,000 participants, switch after 1 s, old keys kept for 10 s, 5 s after a removal.
+    /// AES-128-GCM, E = 4, 1,000 participants, switch after 1 s, old keys kept for 10 s, 5 s after a removal; hosts beat every
+    /// 10 s, and 30 s without a beat are too long; newcomers show up within 30 s, and nobody is silent for longer than 2 min.
     fn default() -> Self {
         Self {
             suite: CipherSuite::default(),
@@ -47,6 +63,10 @@ impl Default for CallConfig {
             switch_deadline: Duration::from_secs(1),
             retention: Duration::from_secs(10),
             removal_retention: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(10),
+            liveness_window: Duration::from_secs(30),
+            newcomer_window: Duration::from_secs(30),
+            silence_limit: Duration::from_secs(120),
         }
     }
 }
@@ -64,6 +84,12 @@ pub enum ConfigError {
     /// Senders switch before receivers forget, and nobody keeps old keys for more than five minutes.
     #[error("switch_deadline must be below retention and removal_retention, and these at most five minutes")]
     Durations,
+    /// Suite and E are what they were when the call was founded (R8).
+    #[error("suite and epoch_bits are fixed at creation")]
+    Fixed,
+    /// Heartbeats come two and a half times within the liveness window at least, and the other windows are not below them.
+    #[error("heartbeat, liveness_window, newcomer_window and silence_limit do not fit each other")]
+    Windows,
 }
 
 /// The policy as every member has it. Layout: the TLS presentation language of RFC 9420, fields in this order.
@@ -76,9 +102,32 @@ pub(crate) struct Policy {
     switch_deadline_ms: u32,
     retention_ms: u32,
     removal_retention_ms: u32,
-    /// Signature keys of hosts (R3): a key, not a leaf index.
-    pub(crate) hosts: Vec<[u8; 32]>,
+    heartbeat_ms: u32,
+    liveness_ms: u32,
+    newcomer_ms: u32,
+    silence_ms: u32,
+    /// 1: nobody can be added.
+    locked: u8,
+    pub(crate) hosts: Vec<HostEntry>,
     invite: InviteFields,
+}
+
+/// A host is a signature key, not a leaf index (R3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(crate) struct HostEntry {
+    pub(crate) key: [u8; 32],
+    /// 1: may admit guests and rotate the invite, so holds the lobby's private key.
+    admits: u8,
+}
+
+impl HostEntry {
+    pub(crate) const fn new(key: [u8; 32], may_admit: bool) -> Self {
+        Self { key, admits: may_admit as u8 }
+    }
+
+    pub(crate) const fn may_admit(&self) -> bool {
+        self.admits == 1
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -94,8 +143,8 @@ impl Drop for InviteFields {
     }
 }
 
-fn millis(duration: Duration) -> Result<u32, ConfigError> {
-    u32::try_from(duration.as_millis()).map_err(|_| ConfigError::Durations)
+fn millis(duration: Duration, error: ConfigError) -> Result<u32, ConfigError> {
+    u32::try_from(duration.as_millis()).map_err(|_| error)
 }
 
 impl Policy {
@@ -104,19 +153,51 @@ impl Policy {
             version: VERSION,
             suite: config.suite.id(),
             epoch_bits: config.epoch_bits,
-            max_participants: config.max_participants,
-            switch_deadline_ms: millis(config.switch_deadline)?,
-            retention_ms: millis(config.retention)?,
-            removal_retention_ms: millis(config.removal_retention)?,
-            hosts: vec![host],
-            invite: InviteFields {
-                number: invite.number,
-                secret: *invite.secret,
-                lobby_key: invite.lobby_key,
-            },
+            max_participants: 0,
+            switch_deadline_ms: 0,
+            retention_ms: 0,
+            removal_retention_ms: 0,
+            heartbeat_ms: 0,
+            liveness_ms: 0,
+            newcomer_ms: 0,
+            silence_ms: 0,
+            locked: 0,
+            hosts: vec![HostEntry::new(host, true)],
+            invite: InviteFields::of(invite),
         };
-        policy.check()?;
-        Ok(policy)
+        policy.with_config(config)
+    }
+
+    /// Returns this policy with the values of a configuration; suite and E stay as they are (R8).
+    pub(crate) fn with_config(mut self, config: &CallConfig) -> Result<Self, ConfigError> {
+        use ConfigError::{Durations, Windows};
+        self.max_participants = config.max_participants;
+        self.switch_deadline_ms = millis(config.switch_deadline, Durations)?;
+        self.retention_ms = millis(config.retention, Durations)?;
+        self.removal_retention_ms = millis(config.removal_retention, Durations)?;
+        self.heartbeat_ms = millis(config.heartbeat, Windows)?;
+        self.liveness_ms = millis(config.liveness_window, Windows)?;
+        self.newcomer_ms = millis(config.newcomer_window, Windows)?;
+        self.silence_ms = millis(config.silence_limit, Windows)?;
+        self.check()?;
+        Ok(self)
+    }
+
+    /// Returns the configuration that is in force.
+    pub(crate) fn config(&self) -> CallConfig {
+        let duration = |millis: u32| Duration::from_millis(millis.into());
+        CallConfig {
+            suite: self.suite(),
+            epoch_bits: self.epoch_bits,
+            max_participants: self.max_participants,
+            switch_deadline: self.switch_deadline(),
+            retention: self.retention(false),
+            removal_retention: self.retention(true),
+            heartbeat: duration(self.heartbeat_ms),
+            liveness_window: duration(self.liveness_ms),
+            newcomer_window: duration(self.newcomer_ms),
+            silence_limit: duration(self.silence_ms),
+        }
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -131,18 +212,24 @@ impl Policy {
         if self.switch_deadline_ms >= shortest || longest > MAX_RETENTION_MS {
             return Err(ConfigError::Durations);
         }
-        Ok(())
+        // R21: two beats may be late or lost, and a silent host be removed, before the window is over.
+        let windows = HEARTBEAT_MS.contains(&self.heartbeat_ms)
+            && (self.heartbeat_ms.saturating_mul(5) / 2..=MAX_WINDOW_MS).contains(&self.liveness_ms)
+            && (self.switch_deadline_ms.max(1_000)..=MAX_WINDOW_MS).contains(&self.newcomer_ms)
+            && (self.liveness_ms..=MAX_SILENCE_MS).contains(&self.silence_ms);
+        if windows { Ok(()) } else { Err(ConfigError::Windows) }
     }
 
     /// Reads a policy that this version understands and that does not contradict itself; nothing else is one.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let policy = Self::tls_deserialize_exact_bytes(bytes).ok()?;
         let known = policy.version == VERSION && CipherSuite::from_id(policy.suite).is_some();
-        let mut hosts = policy.hosts.clone();
+        let mut hosts = policy.hosts.iter().map(|host| host.key).collect::<Vec<_>>();
         hosts.sort_unstable();
         hosts.dedup();
         let hosts_fit = hosts.len() == policy.hosts.len() && (1..=MAX_HOSTS).contains(&hosts.len());
-        (known && hosts_fit && policy.check().is_ok()).then_some(policy)
+        let flags_fit = policy.locked <= 1 && policy.hosts.iter().all(|host| host.admits <= 1);
+        (known && hosts_fit && flags_fit && policy.check().is_ok()).then_some(policy)
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -171,7 +258,36 @@ impl Policy {
     }
 
     pub(crate) fn is_host(&self, signature_key: &[u8]) -> bool {
-        self.hosts.iter().any(|host| host == signature_key)
+        self.hosts.iter().any(|host| host.key == signature_key)
+    }
+
+    /// Says whether a signature key is that of a host who may admit guests.
+    pub(crate) fn may_admit(&self, signature_key: &[u8]) -> bool {
+        self.hosts.iter().any(|host| host.key == signature_key && host.may_admit())
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.locked == 1
+    }
+
+    pub(crate) fn lock(&mut self, locked: bool) {
+        self.locked = locked.into();
+    }
+
+    pub(crate) fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_ms.into())
+    }
+
+    pub(crate) fn liveness_window(&self) -> Duration {
+        Duration::from_millis(self.liveness_ms.into())
+    }
+
+    pub(crate) fn newcomer_window(&self) -> Duration {
+        Duration::from_millis(self.newcomer_ms.into())
+    }
+
+    pub(crate) fn silence_limit(&self) -> Duration {
+        Duration::from_millis(self.silence_ms.into())
     }
 
     pub(crate) fn invite(&self, call: CallId) -> Invite {
@@ -179,11 +295,38 @@ impl Policy {
         Invite { call, number: *number, secret: Zeroizing::new(*secret), lobby_key: *lobby_key }
     }
 
-    /// Says whether `next` differs only in what a policy change may change by now: hosts, size, durations.
-    ///
-    /// R8: suite and E are fixed at creation. R12 (rotating the invite) is not built yet, so the invite stays.
-    pub(crate) fn may_become(&self, next: &Self) -> bool {
-        (self.suite, self.epoch_bits) == (next.suite, next.epoch_bits) && self.invite == next.invite
+    pub(crate) fn lobby_key(&self) -> &[u8; 32] {
+        &self.invite.lobby_key
+    }
+
+    pub(crate) fn invite_number(&self) -> u32 {
+        self.invite.number
+    }
+
+    pub(crate) fn set_invite(&mut self, invite: &Invite) {
+        self.invite = InviteFields::of(invite);
+    }
+
+    /// Says whether `next` keeps what is fixed at creation (R8).
+    pub(crate) fn keeps_what_is_fixed(&self, next: &Self) -> bool {
+        (self.suite, self.epoch_bits) == (next.suite, next.epoch_bits)
+    }
+
+    /// Says whether the invite stays, or is followed by another one as R12 wants it: the next number, a new secret, a new and
+    /// usable lobby key.
+    pub(crate) fn invite_may_become(&self, next: &Self) -> bool {
+        let (old, new) = (&self.invite, &next.invite);
+        let rotated = old.number.checked_add(1) == Some(new.number)
+            && old.secret != new.secret
+            && old.lobby_key != new.lobby_key
+            && hpke::is_usable(&new.lobby_key);
+        old == new || rotated
+    }
+}
+
+impl InviteFields {
+    fn of(invite: &Invite) -> Self {
+        Self { number: invite.number, secret: *invite.secret, lobby_key: invite.lobby_key }
     }
 }
 

@@ -7,8 +7,6 @@ use thiserror::Error;
 /// Bytes of the longest display name, in UTF-8.
 pub const MAX_NAME_LEN: usize = 128;
 
-const VERSION: u8 = 1;
-
 /// What a participant is. Everybody who has keys is on the roster, recorders too; the kind is self-declared.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -81,16 +79,10 @@ impl Profile {
         self.kind
     }
 
-    /// Layout of the credential: version 1 (1 byte) | kind (1) | name in UTF-8.
-    pub(super) fn to_credential(&self) -> Vec<u8> {
-        [&[VERSION, self.kind as u8], self.name.as_bytes()].concat()
-    }
-
-    pub(super) fn from_credential(bytes: &[u8]) -> Option<Self> {
-        let [VERSION, kind, name @ ..] = bytes else { return None };
-        let kind = [Kind::Person, Kind::Recorder, Kind::Bot, Kind::PhoneBridge]
-            .into_iter()
-            .nth(usize::from(*kind))?;
+    /// Reads kind and name as a credential has them.
+    pub(super) fn read(kind: u8, name: &[u8]) -> Option<Self> {
+        let kind =
+            [Kind::Person, Kind::Recorder, Kind::Bot, Kind::PhoneBridge].into_iter().nth(usize::from(kind))?;
         Self::new(core::str::from_utf8(name).ok()?, kind).ok()
     }
 }
@@ -149,15 +141,6 @@ mod tests {
             "👩\u{200d}🚀 Ann",
         ] {
             assert!(Profile::person(good).is_ok(), "{good:?}");
-        }
-    }
-
-    #[test]
-    fn credentials_come_back_as_they_were_and_others_are_refused() {
-        let bot = Profile::new("captions", Kind::Bot).expect("a good name");
-        assert_eq!(Profile::from_credential(&bot.to_credential()), Some(bot));
-        for bad in [&b""[..], b"\x01", b"\x01\x00", b"\x02\x00Ann", b"\x01\x09Ann", b"\x01\x00\xff"] {
-            assert_eq!(Profile::from_credential(bad), None, "{bad:?}");
         }
     }
 

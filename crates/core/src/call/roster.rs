@@ -4,7 +4,8 @@ use core::fmt;
 use std::collections::BTreeSet;
 
 use super::policy::Policy;
-use super::profile::{Kind, Profile};
+use super::identity::Credential;
+use super::profile::Kind;
 use crate::crypto::hash;
 use crate::group::Leaf;
 use crate::id::{CallId, Epoch, ParticipantId};
@@ -58,9 +59,14 @@ pub struct Member {
     pub kind: Kind,
     /// Whether this is the participant who looks.
     pub is_me: bool,
-    /// Whether this participant may remove others and make hosts. Admitting also takes the lobby's key, which only the founder
-    /// has so far.
+    /// The fingerprint of the signature key.
+    pub fingerprint: Fingerprint,
+    /// What the participant showed for a verifier of the app; often empty. Nobody checked it here: see [`Event::Vouch`](super::Event::Vouch).
+    pub proof: Vec<u8>,
+    /// Whether this participant is a host: may remove others, lock, make hosts.
     pub is_host: bool,
+    /// Whether this host may also admit guests and rotate the invite.
+    pub may_admit: bool,
     /// The first epoch with this participant, if this participant saw it.
     pub since: Option<Epoch>,
     /// Who admitted this participant, if this participant saw it.
@@ -76,9 +82,39 @@ impl fmt::Debug for Member {
             .field("kind", &self.kind)
             .field("is_me", &self.is_me)
             .field("is_host", &self.is_host)
+            .field("may_admit", &self.may_admit)
             .field("since", &self.since)
             .field("admitted_by", &self.admitted_by)
             .finish_non_exhaustive()
+    }
+}
+
+/// The fingerprint of a participant's signature key, to be compared by people who know each other: 32 bytes, shown as hex in groups
+/// of four.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    pub(super) fn of(signature_key: &[u8]) -> Self {
+        Self(hash::labelled("subrosa fingerprint", &[signature_key]))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (pairs, _) = self.0.as_chunks::<2>();
+        pairs.iter().enumerate().try_for_each(|(at, [a, b])| {
+            if at > 0 {
+                f.write_str(" ")?;
+            }
+            write!(f, "{a:02x}{b:02x}")
+        })
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
     }
 }
 
@@ -130,7 +166,7 @@ pub(super) fn build(
         Cause::Joined { .. } | Cause::Commit { .. } => (None, None),
     };
     let member = |leaf: &Leaf| {
-        let profile = Profile::from_credential(&leaf.credential)?;
+        let Credential { profile, proof, .. } = Credential::decode(&leaf.credential)?;
         let id = participant_id(call, &leaf.signature_key);
         // R14: what is known of a member hangs on its id, never on its leaf, which may be somebody else's by now.
         let known =
@@ -145,7 +181,10 @@ pub(super) fn build(
             name: profile.name().to_owned(),
             kind: profile.kind(),
             is_me,
+            fingerprint: Fingerprint::of(&leaf.signature_key),
+            proof,
             is_host: policy.is_host(&leaf.signature_key),
+            may_admit: policy.may_admit(&leaf.signature_key),
             since,
             admitted_by,
             leaf: leaf.index,

@@ -54,6 +54,12 @@ impl PrivateKey {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0[..]
     }
+
+    /// Returns the public key that belongs to it.
+    pub(crate) fn public(&self) -> Result<[u8; KEY_LEN], HpkeError> {
+        let private = <Kem as hpke::Kem>::PrivateKey::from_bytes(self.as_bytes()).map_err(|_| HpkeError)?;
+        Ok(Kem::sk_to_pk(&private).to_bytes().into())
+    }
 }
 
 /// What both ends know besides the key.

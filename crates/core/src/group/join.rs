@@ -64,9 +64,12 @@ pub(crate) struct Joined {
 
 impl Joiner {
     /// Makes a key package that is used nowhere else (R10), with a lifetime that every clock takes (R4).
-    pub(crate) fn new(random: Random, credential: Vec<u8>) -> Result<Self, EngineError> {
+    pub(crate) fn new(
+        random: Random,
+        signer: SignatureKey,
+        credential: Vec<u8>,
+    ) -> Result<Self, EngineError> {
         let provider = Provider::new(random);
-        let signer = SignatureKey::generate(&provider.crypto.0).map_err(|_| EngineError("no randomness"))?;
         let key_package = KeyPackage::builder()
             .key_package_lifetime(Lifetime::init(0, u64::MAX))
             .leaf_node_capabilities(capabilities())
@@ -81,12 +84,11 @@ impl Joiner {
     #[cfg(test)]
     pub(crate) fn forge(
         hpke: Random,
-        signature: &Random,
+        signer: SignatureKey,
         credential: Vec<u8>,
         forgery: super::Forgery,
     ) -> Self {
         let provider = Provider::new(hpke);
-        let signer = SignatureKey::generate(signature).expect("it is seeded");
         let lifetime = match forgery {
             super::Forgery::Mortal => Lifetime::default(),
             _ => Lifetime::init(0, u64::MAX),

@@ -4,16 +4,18 @@ use openmls::extensions::{Extension, Extensions, UnknownExtension};
 use openmls::group::{GroupId, MlsGroup, StageCommitError};
 use openmls::prelude::PURE_CIPHERTEXT_WIRE_FORMAT_POLICY;
 use openmls::prelude::{
-    BasicCredential, CredentialWithKey, KeyPackage, KeyPackageIn, LeafNodeIndex, Lifetime,
+    ApplyUpdatePathError, BasicCredential, CredentialWithKey, KeyPackage, KeyPackageIn, LeafNodeIndex, Lifetime,
     PreSharedKeyProposal, ProcessMessageError, ProcessedMessageContent, Proposal, ProtocolMessage,
     ProtocolVersion, QueuedProposal, Sender, SenderRatchetConfiguration, StagedCommit,
 };
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
+use openmls_traits::storage::StorageProvider as _;
 use tls_codec::DeserializeBytes as _;
 use zeroize::Zeroizing;
 
 use super::entry::{EntryFault, LogEntry};
 use super::provider::{CIPHERSUITE, Provider, SignatureKey};
+use super::reread::reread;
 use super::summary::{AddedLeaf, CommitSummary, Leaf, basic, policy_of};
 use super::{
     EngineError, MAX_OWN_MESSAGES, PADDING, POSITION_EXTENSION, SENDER_RATCHET, capabilities,
@@ -55,6 +57,9 @@ pub(crate) struct OwnCommit {
 pub(crate) enum Processed {
     /// A member wants to leave; noted until a commit covers it or the epoch ends.
     Leave { leaf: u32 },
+    /// An authentic commit that the engine did not take; nothing was changed. `private` says whether that hangs on this member's
+    /// private keys (R7), so that others may well have applied it.
+    Failed { summary: CommitSummary, private: bool },
     /// A commit, not applied yet: to be handed to `accept` or `refuse`.
     Commit { summary: CommitSummary, staged: Staged },
 }
@@ -81,13 +86,13 @@ impl Group {
     pub(crate) fn create(
         random: Random,
         call: CallId,
+        signer: SignatureKey,
         credential: Vec<u8>,
-        policy: impl FnOnce(&[u8; 32]) -> Vec<u8>,
+        policy: Vec<u8>,
     ) -> Result<Self, EngineError> {
         let provider = Provider::new(random);
-        let signer = SignatureKey::generate(&provider.crypto.0).map_err(|_| EngineError("no randomness"))?;
         let public = signer.public();
-        let extensions = Extensions::from_vec(context_extensions(policy(&public)).into())
+        let extensions = Extensions::from_vec(context_extensions(policy).into())
             .map_err(|_| EngineError("extensions"))?;
         let mls = MlsGroup::builder()
             .with_group_id(GroupId::from_slice(&call.0))
@@ -141,6 +146,16 @@ impl Group {
         policy_of(self.mls.extensions())
     }
 
+    /// Returns what all members of this epoch, and only they, agree on (RFC 9420 §8.7); their safety code is made of it.
+    pub(crate) fn authenticator(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.mls.epoch_authenticator().as_slice().to_vec())
+    }
+
+    /// Signs something that is not MLS, under a label of the caller's.
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.signer.sign_bytes(message)
+    }
+
     /// Exports a secret of this epoch (RFC 9420 §8.5).
     pub(crate) fn export(&self, label: &str, len: usize) -> Result<Zeroizing<Vec<u8>>, EngineError> {
         self.mls
@@ -152,6 +167,12 @@ impl Group {
     /// Makes the current invite's PSK known to the engine.
     pub(crate) fn store_psk(&self, id: &[u8], secret: &[u8]) -> Result<(), EngineError> {
         self.psk(id)?.store(&self.provider, secret).map_err(|_| EngineError("storing a psk"))
+    }
+
+    /// Forgets the PSK of an invite that was rotated.
+    pub(crate) fn forget_psk(&self, id: &[u8]) -> Result<(), EngineError> {
+        let psk = Psk::External(ExternalPsk::new(id.to_vec()));
+        self.provider.storage.delete_psk(&psk).map_err(|_| EngineError("forgetting a psk"))
     }
 
     fn psk(&self, id: &[u8]) -> Result<PreSharedKeyId, EngineError> {
@@ -301,13 +322,24 @@ impl Group {
     /// A commit must then be accepted or refused before anything else is done with the group.
     pub(crate) fn process(&mut self, entry: LogEntry) -> Result<Processed, EntryFault> {
         self.provider.storage.begin();
+        self.provider.crypto.note();
+        let is_commit = entry.is_commit;
         let processed = self.try_process(entry);
-        match &processed {
-            Ok(Processed::Commit { .. }) => {}
+        let noted = self.provider.crypto.take_noted();
+        match processed {
             Ok(Processed::Leave { .. }) => self.provider.storage.commit(),
+            Ok(_) => {}
             Err(_) => self.undo(),
         }
-        processed
+        let fault = match processed {
+            Ok(processed) => return Ok(processed),
+            Err(fault) => fault,
+        };
+        let member_at = |leaf| self.mls.member_at(LeafNodeIndex::new(leaf));
+        match reread(&self.provider.crypto, &noted, &self.logged, member_at).filter(|_| is_commit) {
+            Some(summary) => Ok(Processed::Failed { summary, private: fault == EntryFault::Unappliable }),
+            None => Err(fault),
+        }
     }
 
     fn try_process(&mut self, entry: LogEntry) -> Result<Processed, EntryFault> {
@@ -321,6 +353,8 @@ impl Group {
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 let current = self.mls.member_at(sender);
                 let summary = CommitSummary::of(sender.u32(), current.as_ref(), &staged);
+                #[cfg(test)]
+                self.hold_against(&summary);
                 Ok(Processed::Commit { summary, staged: Staged(staged) })
             }
             ProcessedMessageContent::ProposalMessage(proposal) => {
@@ -338,6 +372,15 @@ impl Group {
             }
             _ => Err(EntryFault::Invalid),
         }
+    }
+
+    /// What is read again of commits that fail must be what the engine says of those that do not.
+    #[cfg(test)]
+    fn hold_against(&self, summary: &CommitSummary) {
+        let noted = self.provider.crypto.take_noted();
+        let member_at = |leaf| self.mls.member_at(LeafNodeIndex::new(leaf));
+        let again = reread(&self.provider.crypto, &noted, &self.logged, member_at);
+        assert_eq!(again.as_ref(), Some(summary), "read again");
     }
 
     /// Applies a commit that was judged allowed. Says whether this member is still in the group.
@@ -401,9 +444,11 @@ pub(super) fn credential_with_key(credential: Vec<u8>, public: &[u8; 32]) -> Cre
 
 /// Sorts the engine's refusals: those that hang on this member's private keys (R7), and those that everybody shares.
 fn fault<E>(error: ProcessMessageError<E>) -> EntryFault {
+    use ApplyUpdatePathError::{MissingCiphertext, PathMismatch, UnableToDecrypt};
     match error {
         ProcessMessageError::InvalidCommit(
-            StageCommitError::UpdatePathError(_) | StageCommitError::ConfirmationTagMismatch,
+            StageCommitError::UpdatePathError(UnableToDecrypt | PathMismatch | MissingCiphertext)
+            | StageCommitError::ConfirmationTagMismatch,
         ) => EntryFault::Unappliable,
         _ => EntryFault::Invalid,
     }

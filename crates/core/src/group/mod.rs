@@ -8,6 +8,7 @@ mod forge;
 mod join;
 mod member;
 mod provider;
+mod reread;
 mod storage;
 mod summary;
 
@@ -18,6 +19,7 @@ pub(crate) use forge::Forgery;
 pub use join::JoinFault;
 pub(crate) use join::{Expected, Joined, Joiner};
 pub(crate) use member::{Group, OwnCommit, Plan, Processed, VerifiedKeyPackage};
+pub(crate) use provider::{SignatureKey, signature_holds};
 #[cfg(test)]
 pub(crate) use summary::AddedLeaf;
 pub(crate) use summary::{CommitSummary, Leaf};

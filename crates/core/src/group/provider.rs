@@ -3,6 +3,8 @@
 //! A thin provider of our own for the one ciphersuite in use. Beside needing far fewer crates than the published one it lets
 //! tests seed all randomness, HPKE included (R25), and shares ring with the frame path.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -17,6 +19,7 @@ use openmls_traits::types::{
 use ring::aead;
 use sha2::{Digest, Sha256};
 use tls_codec::SecretVLBytes;
+use zeroize::Zeroizing;
 
 use super::storage::Storage;
 use crate::crypto::hpke::{self, KeyPair, PrivateKey, Setup};
@@ -30,11 +33,39 @@ pub(super) struct Provider {
     pub(super) storage: Storage,
 }
 
-pub(super) struct Crypto(pub(super) Random);
+/// Randomness, and what is noted while a log entry is processed.
+pub(super) struct Crypto(pub(super) Random, Mutex<Option<Noted>>);
+
+/// What was decrypted and verified while a log entry was processed, for [`reread`](super::reread). Zeroized on drop.
+#[derive(Default)]
+pub(super) struct Noted {
+    /// In order: sender data, content.
+    pub(super) opened: Vec<Zeroizing<Vec<u8>>>,
+    /// The first signature that was checked, which is the message's, held.
+    pub(super) signature_held: bool,
+    signatures: usize,
+}
+
+impl Crypto {
+    /// Starts to note.
+    pub(super) fn note(&self) {
+        *self.noted() = Some(Noted::default());
+    }
+
+    /// Stops, and returns what was noted.
+    pub(super) fn take_noted(&self) -> Noted {
+        self.noted().take().unwrap_or_default()
+    }
+
+    /// The engine asks through `&self`, also from other threads.
+    fn noted(&self) -> MutexGuard<'_, Option<Noted>> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Provider {
     pub(super) fn new(random: Random) -> Self {
-        Self { crypto: Crypto(random), storage: Storage::default() }
+        Self { crypto: Crypto(random, Mutex::default()), storage: Storage::default() }
     }
 }
 
@@ -64,16 +95,30 @@ thread_local! {
 }
 
 /// A participant's signature key: fresh for each call, zeroized on drop (by ed25519-dalek).
-pub(super) struct SignatureKey(SigningKey);
+pub(crate) struct SignatureKey(SigningKey);
 
 impl SignatureKey {
-    pub(super) fn generate(random: &Random) -> Result<Self, NoRandomness> {
+    pub(crate) fn generate(random: &Random) -> Result<Self, NoRandomness> {
         Ok(Self(SigningKey::from_bytes(&*random.secret()?)))
     }
 
-    pub(super) fn public(&self) -> [u8; 32] {
+    pub(crate) fn public(&self) -> [u8; 32] {
         self.0.verifying_key().to_bytes()
     }
+}
+
+impl SignatureKey {
+    /// Signs something that is not MLS; whoever calls it puts a label of its own in front.
+    pub(crate) fn sign_bytes(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+}
+
+/// Says whether a signature of [`SignatureKey::sign_bytes`] holds.
+pub(crate) fn signature_holds(public: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let key = VerifyingKey::try_from(public).ok();
+    let signature = ed25519_dalek::Signature::from_slice(signature).ok();
+    key.zip(signature).is_some_and(|(key, signature)| key.verify_strict(message, &signature).is_ok())
 }
 
 impl Signer for SignatureKey {
@@ -200,6 +245,9 @@ impl OpenMlsCrypto for Crypto {
             .map_err(|_| CryptoError::AeadDecryptionError)?
             .len();
         data.truncate(len);
+        if let Some(noted) = self.noted().as_mut() {
+            noted.opened.push(Zeroizing::new(data.clone()));
+        }
         Ok(data)
     }
 
@@ -220,7 +268,12 @@ impl OpenMlsCrypto for Crypto {
         let key = VerifyingKey::try_from(public).map_err(|_| CryptoError::InvalidPublicKey)?;
         let signature =
             ed25519_dalek::Signature::from_slice(signature).map_err(|_| CryptoError::InvalidSignature)?;
-        key.verify_strict(data, &signature).map_err(|_| CryptoError::InvalidSignature)
+        let holds = key.verify_strict(data, &signature).map_err(|_| CryptoError::InvalidSignature);
+        if let Some(noted) = self.noted().as_mut() {
+            noted.signature_held |= noted.signatures == 0 && holds.is_ok();
+            noted.signatures += 1;
+        }
+        holds
     }
 
     fn sign(&self, alg: SignatureScheme, data: &[u8], key: &[u8]) -> Result<Vec<u8>, CryptoError> {
@@ -320,7 +373,7 @@ mod tests {
     /// One such key in the tree must not keep everybody from ever being removed.
     #[test]
     fn a_useless_key_in_the_tree_does_not_stop_a_commit() {
-        let crypto = Crypto(Random::seeded([1; 32]));
+        let crypto = Crypto(Random::seeded([1; 32]), Mutex::default());
         let config = || CIPHERSUITE.hpke_config();
         for useless in [&[0; 32][..], &[], &[9; 31]] {
             let sealed =

@@ -39,6 +39,13 @@ impl Contexts {
         Some(track)
     }
 
+    /// Returns the tracks that have a sealer.
+    pub(crate) fn taken(&self) -> Vec<TrackId> {
+        let slots = self.slots();
+        let taken = slots.iter().zip(0..).filter(|(slot, _)| slot.taken);
+        taken.map(|(_, context)| TrackId::from_context(context)).collect()
+    }
+
     /// Gives a number back; it comes out again only for epochs after `spent`.
     pub(crate) fn give_back(&self, track: TrackId, spent: Option<Epoch>) {
         let slot = &mut self.slots()[track.context() as usize];

@@ -2,10 +2,11 @@
 
 use core::array;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
+use super::seat::Seat;
 use crate::id::{Epoch, ParticipantId};
 use crate::sframe::{CipherSuite, FrameKey, ReplayWindow};
 use crate::track::TrackId;
@@ -65,7 +66,7 @@ pub(crate) struct EpochKeys {
     pub(crate) own_leaf: u32,
     base_key: Zeroizing<Vec<u8>>,
     /// Who sits at which leaf, from the same tree as the base key (R14).
-    leaves: Box<[Option<ParticipantId>]>,
+    seats: Arc<[Seat]>,
     heard: Box<[OnceLock<Box<Contexts>>]>,
     /// Contexts that may still be kept. A member can forge in anybody's name, so a limit for each leaf is not enough.
     room: AtomicUsize,
@@ -85,11 +86,18 @@ impl EpochKeys {
         let heard = leaves.iter().map(|_| OnceLock::new()).collect();
         let own = array::from_fn(|_| OnceLock::new());
         let room = AtomicUsize::new(ROOM_AT_LEAST + leaves.len() * ROOM_PER_LEAF);
-        Self { room, epoch, suite, layout, own_leaf, base_key, leaves, heard, own }
+        let seats = leaves.into_iter().map(Seat::new).collect();
+        Self { room, epoch, suite, layout, own_leaf, base_key, seats, heard, own }
     }
 
-    pub(crate) fn participant(&self, leaf: usize) -> Option<ParticipantId> {
-        self.leaves.get(leaf).copied().flatten()
+    pub(crate) fn seats(&self) -> &Arc<[Seat]> {
+        &self.seats
+    }
+
+    /// Returns where a KID's sender sits, if there is such a leaf.
+    pub(crate) fn seat_of(&self, kid: u64) -> Option<&Seat> {
+        let (leaf, _) = self.layout.split(kid)?;
+        self.seats.get(leaf)
     }
 
     /// Returns a context that was heard before.
@@ -97,10 +105,15 @@ impl EpochKeys {
         self.heard.get(leaf)?.get()?[track.context() as usize].get().map(Box::as_ref)
     }
 
+    /// Notes that a frame of a leaf was just authenticated; `true` the first time, to one caller only.
+    pub(crate) fn is_first_heard(&self, leaf: usize) -> bool {
+        let Some(contexts) = self.heard.get(leaf) else { return false };
+        contexts.get().is_none() && contexts.set(Box::new(array::from_fn(|_| OnceLock::new()))).is_ok()
+    }
+
     /// Keeps the context of a frame that was just authenticated, if there is room; another thread may have been first.
     pub(crate) fn keep(&self, leaf: usize, track: TrackId, key: FrameKey) -> Option<&Context> {
-        let contexts = self.heard.get(leaf)?.get_or_init(|| Box::new(array::from_fn(|_| OnceLock::new())));
-        let context = &contexts[track.context() as usize];
+        let context = &self.heard.get(leaf)?.get()?[track.context() as usize];
         if let Some(kept) = context.get() {
             return Some(kept); // another thread was first
         }
@@ -114,6 +127,30 @@ impl EpochKeys {
             self.room.fetch_add(1, Ordering::Relaxed);
         }
         Some(kept)
+    }
+
+    /// Returns the leaves of which an authentic frame was heard, with who sits there.
+    pub(crate) fn all_heard(&self) -> impl Iterator<Item = (usize, ParticipantId)> {
+        let heard = self.heard.iter().zip(self.seats.iter()).enumerate();
+        heard.filter_map(|(leaf, (heard, seat))| Some((leaf, heard.get().and(seat.participant())?)))
+    }
+
+    /// Returns a number that changes with every frame of a leaf that is opened.
+    pub(crate) fn progress(&self, leaf: usize) -> u64 {
+        let tracks =
+            self.heard.get(leaf).and_then(OnceLock::get).into_iter().flat_map(|tracks| tracks.iter());
+        let progress = tracks.filter_map(OnceLock::get).map(|context| context.window.progress());
+        progress.fold(0, u64::wrapping_add)
+    }
+
+    /// Closes this epoch for a participant at a moment of the call's clock (R19). Who joined later is not in it.
+    ///
+    /// `leaf` is where he sits in another epoch, and almost certainly in this; but by R14 what counts is who he is: an index is
+    /// used again after its owner was removed.
+    pub(crate) fn close_for(&self, participant: ParticipantId, leaf: usize, at: u64) {
+        let his = |seat: &&Seat| seat.participant() == Some(participant);
+        let seat = self.seats.get(leaf).filter(his).or_else(|| self.seats.iter().find(his));
+        seat.into_iter().for_each(|seat| seat.close_at(at));
     }
 
     pub(crate) fn derive(&self, kid: u64) -> FrameKey {

@@ -23,7 +23,7 @@ pub enum FrameFault {
     /// The bytes are not an SFrame.
     #[error("not an sframe: {0}")]
     Malformed(HeaderError),
-    /// The frame's epoch is over and its keys are gone.
+    /// The frame's epoch is over: its keys are gone, or its sender has used a newer one for more than a second (R19).
     #[error("its epoch has been closed")]
     EpochClosed,
     /// No participant of that epoch has the frame's leaf index.
@@ -51,6 +51,9 @@ pub enum FrameFault {
     /// The frame waited too long for its epoch.
     #[error("its epoch was not opened in time: the commit did not come, or its roster was not taken")]
     HeldTooLong,
+    /// The call is cut off from its hosts: nothing is opened until it hears from them again (R21; see `Event::CutOff`).
+    #[error("the call is cut off from its hosts")]
+    Paused,
     /// The call has ended for this participant.
     #[error("the call has ended")]
     Ended,
@@ -59,5 +62,75 @@ pub enum FrameFault {
 impl FrameFault {
     pub(crate) const fn unclaimed(self) -> FrameError {
         FrameError { reason: self, claimed: None }
+    }
+}
+
+/// What is wrong with frames, to count them by: [`FrameFault`] without the details.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// Not an SFrame: [`FrameFault::Malformed`].
+    Malformed,
+    /// [`FrameFault::EpochClosed`]. A few after a switch are late frames; many are a sender who does not follow.
+    EpochClosed,
+    /// [`FrameFault::UnknownSender`].
+    UnknownSender,
+    /// [`FrameFault::UnknownTrack`].
+    UnknownTrack,
+    /// [`FrameFault::Reflected`]: counted in this participant's own name.
+    Reflected,
+    /// [`FrameFault::Replayed`]. Networks double packets, so some are nobody's fault.
+    Replayed,
+    /// [`FrameFault::TooManyTracks`].
+    TooManyTracks,
+    /// [`FrameFault::Unauthentic`].
+    Unauthentic,
+    /// [`FrameFault::HoldFull`].
+    HoldFull,
+    /// [`FrameFault::HeldTooLong`].
+    HeldTooLong,
+    /// [`FrameFault::Paused`].
+    Paused,
+    /// [`FrameFault::Ended`].
+    Ended,
+}
+
+impl FaultKind {
+    /// All kinds, by number.
+    pub(super) const ALL: [Self; 12] = [
+        Self::Malformed,
+        Self::EpochClosed,
+        Self::UnknownSender,
+        Self::UnknownTrack,
+        Self::Reflected,
+        Self::Replayed,
+        Self::TooManyTracks,
+        Self::Unauthentic,
+        Self::HoldFull,
+        Self::HeldTooLong,
+        Self::Paused,
+        Self::Ended,
+    ];
+    /// Those that frames can have of which is known whose they claim to be.
+    pub(super) const CLAIMED: [Self; 5] =
+        [Self::EpochClosed, Self::Reflected, Self::Replayed, Self::TooManyTracks, Self::Unauthentic];
+}
+
+impl From<FrameFault> for FaultKind {
+    fn from(fault: FrameFault) -> Self {
+        match fault {
+            FrameFault::Malformed(_) => Self::Malformed,
+            FrameFault::EpochClosed => Self::EpochClosed,
+            FrameFault::UnknownSender => Self::UnknownSender,
+            FrameFault::UnknownTrack => Self::UnknownTrack,
+            FrameFault::Reflected => Self::Reflected,
+            FrameFault::Replayed => Self::Replayed,
+            FrameFault::TooManyTracks => Self::TooManyTracks,
+            FrameFault::Unauthentic => Self::Unauthentic,
+            FrameFault::HoldFull => Self::HoldFull,
+            FrameFault::HeldTooLong => Self::HeldTooLong,
+            FrameFault::Paused => Self::Paused,
+            FrameFault::Ended => Self::Ended,
+        }
     }
 }

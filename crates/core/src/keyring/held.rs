@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::error::{FrameError, FrameFault};
+use super::error::FrameFault;
 use super::{HeldId, Opening, Shared};
 use crate::track::Metadata;
 
@@ -41,6 +41,11 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(limits: HoldLimits) -> Self {
         Self { limits, frames: AtomicUsize::new(0), bytes: AtomicUsize::new(0) }
+    }
+
+    /// Returns how many frames wait, and how many bytes they take.
+    pub(super) fn taken(&self) -> (usize, usize) {
+        (self.frames.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
     }
 
     fn reserve(&self, bytes: usize) -> bool {
@@ -102,14 +107,14 @@ impl Queue {
         kid: u64,
         metadata: &Metadata<'_>,
         frame: &[u8],
-    ) -> Result<Opening, FrameError> {
+    ) -> Result<Opening, FrameFault> {
         let limits = &shared.held.limits;
         // The tree's width in that epoch is not known yet, so leaf and context are one number for now.
         let of_track = self.frames.iter().filter(|held| held.kid >> epoch_bits == kid >> epoch_bits).count();
         let metadata = metadata.parts().concat();
         let cost = frame.len() + metadata.len();
         if of_track >= limits.frames_per_track || !shared.held.reserve(cost) {
-            return Err(FrameFault::HoldFull.unclaimed());
+            return Err(FrameFault::HoldFull);
         }
         let id = HeldId(self.next_id);
         self.next_id += 1;

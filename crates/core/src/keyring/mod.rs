@@ -8,95 +8,43 @@
 mod contexts;
 mod epoch;
 mod error;
+mod faults;
 mod held;
 mod opener;
 mod sealer;
+mod seat;
+mod table;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::id::Epoch;
+use crate::id::{Epoch, ParticipantId};
 use crate::time::Time;
-use crate::track::TrackKind;
+use crate::track::{TrackId, TrackKind};
 
-pub(crate) use epoch::EpochKeys;
-pub use error::{FrameError, FrameFault};
+pub(crate) use epoch::{EpochKeys, KidLayout};
+pub use error::{FaultKind, FrameError, FrameFault};
+pub(crate) use faults::Survey;
 pub(crate) use held::HoldLimits;
 pub use opener::{HeldId, Opened, Opener, Opening, Released};
 pub use sealer::{ExportError, ExportedKey, Sealed, Sealer, TooManyTracks};
+use table::{Found, Table};
 
-/// A snapshot of what may be sealed and opened. Replaced as a whole, never changed.
-#[derive(Clone)]
-struct Table {
-    epoch_bits: u32,
-    sealing: Option<Arc<EpochKeys>>,
-    /// By epoch mod 2^E. RFC 9605 §5.2: an epoch with the same low bits evicts the old one.
-    opening: Box<[Option<Arc<EpochKeys>>]>,
-    /// The highest epoch ever published here.
-    newest: Option<Epoch>,
-    /// The highest epoch that sealers ever switched to; they never go back to it or below (R15), also after a stop.
-    switched: Option<Epoch>,
-    ended: bool,
-}
-
-/// What the low epoch bits of a frame mean to this member now.
-enum Found<'a> {
-    Known(&'a Arc<EpochKeys>),
-    /// A closed epoch, too far behind to be anything else.
-    Past,
-    /// An epoch that is not reached yet.
-    Future,
-}
-
-impl Table {
-    fn slot(&self, epoch: Epoch) -> usize {
-        (epoch.0 & ((1 << self.epoch_bits) - 1)) as usize
-    }
-
-    fn find(&self, kid: u64) -> Found<'_> {
-        let low = (kid & ((1 << self.epoch_bits) - 1)) as usize;
-        match &self.opening[low] {
-            Some(keys) => Found::Known(keys),
-            None if self.fits_future(low) => Found::Future,
-            None => Found::Past,
-        }
-    }
-
-    /// Says whether low bits fit one of the next 2^(E−1) epochs (R8: no more than that lie within the retention time).
-    fn fits_future(&self, low: usize) -> bool {
-        let count = self.opening.len();
-        match self.newest {
-            None => true,
-            Some(newest) => (1..=count / 2).contains(&((low + count - self.slot(newest)) % count)),
-        }
-    }
-}
-
-impl Table {
-    /// Says whether an epoch's low bits may mean one that is not reached yet, although its keys are still here (R18).
-    fn is_ambiguous(&self, keys: &EpochKeys) -> bool {
-        self.newest != Some(keys.epoch) && self.fits_future(self.slot(keys.epoch))
-    }
-
-    /// A held frame is ready when the epoch that its low bits meant is published, or can no longer come.
-    fn is_ready(&self, kid: u64) -> bool {
-        match self.find(kid) {
-            Found::Known(keys) => !self.is_ambiguous(keys),
-            Found::Past => true,
-            Found::Future => false,
-        }
-    }
-}
+/// R19 asks for 1 s. The call's time is that of its last input, which is up to 1 s ago: the call wants one a second. So this
+/// much on it is at least 1 s of real time, and about 3 s at most.
+const CLOSES_AFTER: Duration = Duration::from_secs(2);
 
 /// What the call, its sealers and its openers share.
 pub(crate) struct Shared {
     table: ArcSwap<Table>,
     contexts: contexts::Contexts,
     held: held::Budget,
-    /// The call's time at its last input, in microseconds: lets openers age held frames without a clock.
+    faults: faults::Faults,
+    /// The call's time at its last input, in microseconds: lets openers age held frames and close epochs without a clock.
     now: AtomicU64,
 }
 
@@ -105,12 +53,11 @@ pub(crate) struct KeyRing(Arc<Shared>);
 
 impl KeyRing {
     pub(crate) fn new(epoch_bits: u32, hold: HoldLimits) -> Self {
-        let opening = vec![None; 1 << epoch_bits].into_boxed_slice();
-        let table = Table { epoch_bits, sealing: None, opening, newest: None, switched: None, ended: false };
         Self(Arc::new(Shared {
-            table: ArcSwap::from_pointee(table),
+            table: ArcSwap::from_pointee(Table::new(epoch_bits)),
             contexts: contexts::Contexts::new(),
             held: held::Budget::new(hold),
+            faults: faults::Faults::new(),
             now: AtomicU64::new(0),
         }))
     }
@@ -134,6 +81,8 @@ impl KeyRing {
                 table.opening[slot].as_ref().is_some_and(|old| old.epoch == sealing.epoch)
             });
             table.newest = table.newest.max(Some(keys.epoch));
+            table.close_late(&keys, self.0.closing_time());
+            self.0.faults.enrol(Arc::clone(keys.seats()));
             table.opening[slot] = Some(Arc::new(keys));
             published = true;
         });
@@ -143,6 +92,17 @@ impl KeyRing {
     /// Stops sealing until the next switch.
     pub(crate) fn stop_sealing(&self) {
         self.change(|table| table.sealing = None);
+    }
+
+    /// Seals and opens nothing until [`resume`](Self::resume), although epochs go on coming and going (R21). Held frames stay
+    /// held, for no longer than else.
+    pub(crate) fn pause(&self) {
+        self.change(|table| table.paused = true);
+    }
+
+    /// Ends a [`pause`](Self::pause).
+    pub(crate) fn resume(&self) {
+        self.change(|table| table.paused = false);
     }
 
     /// Lets sealers seal under a published epoch; an epoch only rises (R15). `false` if it is not published.
@@ -188,12 +148,19 @@ impl KeyRing {
         self.0.table.store(Arc::new(table));
     }
 
+    /// Returns the epoch under which is sealed now; `None` also during a pause.
     pub(crate) fn sealing_epoch(&self) -> Option<Epoch> {
-        self.0.table.load().sealing.as_ref().map(|keys| keys.epoch)
+        self.0.table.load().to_seal_with().ok().map(|keys| keys.epoch)
     }
 
     pub(crate) fn sealer(&self, kind: TrackKind) -> Result<Sealer, TooManyTracks> {
         Sealer::new(Arc::clone(&self.0), kind)
+    }
+
+    /// Returns the tracks with pictures that have a sealer.
+    pub(crate) fn picture_tracks(&self) -> Vec<TrackId> {
+        let has_pictures = |track: &TrackId| matches!(track.kind(), TrackKind::Camera | TrackKind::Screen);
+        self.0.contexts.taken().into_iter().filter(has_pictures).collect()
     }
 
     pub(crate) fn export_sealing(&self, kind: TrackKind) -> Result<ExportedKey, ExportError> {
@@ -202,6 +169,37 @@ impl KeyRing {
 
     pub(crate) fn opener(&self) -> Opener {
         Opener::new(Arc::clone(&self.0))
+    }
+
+    /// Returns what openers refused since the last survey, and who of those concerned and of those in `watch` was heard
+    /// meanwhile; `None` if there is nothing to say, or the last survey was less than a second of the call's time ago.
+    pub(crate) fn survey(&self, watch: &[ParticipantId]) -> Option<Survey> {
+        if !self.0.faults.is_survey_due(self.0.micros()) {
+            return None;
+        }
+        let faults = self.0.faults.take();
+        let asked: BTreeSet<_> =
+            faults.keys().filter_map(|(claimed, _)| *claimed).chain(watch.iter().copied()).collect();
+        if faults.is_empty() && asked.is_empty() {
+            return None;
+        }
+        let mut heard = BTreeSet::new();
+        for keys in self.0.table.load().opening.iter().flatten() {
+            for (leaf, participant) in keys.all_heard().filter(|(_, participant)| asked.contains(participant))
+            {
+                if keys.seats()[leaf].has_moved(keys.progress(leaf)) {
+                    heard.insert(participant);
+                }
+            }
+        }
+        let faults = faults.into_iter().map(|((claimed, kind), count)| (claimed, kind, count));
+        let survey = Survey { faults: faults.collect(), heard: heard.into_iter().collect() };
+        (survey != Survey::default()).then_some(survey)
+    }
+
+    /// Returns how many frames wait for their epoch in all openers, and how many bytes they take.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        self.0.held.taken()
     }
 }
 
@@ -214,7 +212,16 @@ impl Drop for KeyRing {
 
 impl Shared {
     fn now(&self) -> Duration {
-        Duration::from_micros(self.now.load(Ordering::Relaxed))
+        Duration::from_micros(self.micros())
+    }
+
+    fn micros(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    /// When an epoch closes for a sender who is heard under a newer one now (R19).
+    fn closing_time(&self) -> u64 {
+        self.micros().saturating_add(CLOSES_AFTER.as_micros() as u64)
     }
 }
 

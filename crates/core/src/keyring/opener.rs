@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use super::error::{FrameError, FrameFault};
 use super::held::Queue;
-use super::{EpochKeys, Found, Shared};
+use super::{EpochKeys, Found, Shared, Table};
 use crate::id::{Epoch, ParticipantId};
 use crate::sframe::{AadBuffer, Header, HeaderError, OpenError, TAG_LEN, open_in_place};
 use crate::track::{Metadata, TrackId};
@@ -76,14 +76,18 @@ impl Opener {
     pub fn open(&mut self, metadata: Metadata<'_>, frame: &mut BytesMut) -> Result<Opening, FrameError> {
         let Self { shared, aad, held, spare } = self;
         let table = shared.table.load();
-        if table.ended {
-            return Err(FrameFault::Ended.unclaimed());
+        if let Some(reason) = table.refuses_all() {
+            return Err(shared.faults.refuse(reason));
         }
-        let parsed = parse(frame)?;
-        let keys = match table.find(parsed.kid()) {
+        let parsed = parse(frame).map_err(|reason| shared.faults.refuse(reason))?;
+        let kid = parsed.kid();
+        let keys = match table.find(kid) {
             Found::Known(keys) => keys,
-            Found::Past => return Err(FrameFault::EpochClosed.unclaimed()),
-            Found::Future => return held.hold(shared, table.epoch_bits, parsed.kid(), &metadata, frame),
+            Found::Past => return Err(shared.faults.refuse(FrameFault::EpochClosed)),
+            Found::Future => {
+                let opening = held.hold(shared, table.epoch_bits, kid, &metadata, frame);
+                return opening.map_err(|reason| shared.faults.refuse(reason));
+            }
         };
         // R18: a retained old epoch can have the low bits of one that is not reached yet; the bytes are needed again then.
         let ambiguous = table.is_ambiguous(keys);
@@ -91,13 +95,18 @@ impl Opener {
             spare.clear();
             spare.extend_from_slice(frame);
         }
-        match open_under(keys, parsed, &metadata.parts(), aad, frame) {
-            Ok(opened) => Ok(Opening::Opened(opened)),
-            Err(error) if ambiguous && error.reason != FrameFault::Replayed => {
-                held.hold(shared, table.epoch_bits, parsed.kid(), &metadata, spare).map_err(|_| error)
-            }
-            Err(error) => Err(error),
+        let error = match shared.open_under(&table, keys, parsed, &metadata.parts(), aad, frame) {
+            Ok(opened) => return Ok(Opening::Opened(opened)),
+            Err(error) => error,
+        };
+        if ambiguous
+            && error.reason != FrameFault::Replayed
+            && let Ok(held) = held.hold(shared, table.epoch_bits, kid, &metadata, spare)
+        {
+            return Ok(held);
         }
+        shared.faults.count(error.reason.into(), keys.seat_of(kid));
+        Err(error)
     }
 
     /// Returns the next held frame whose epoch has come, or whose time is over; `None` if there is none.
@@ -105,22 +114,26 @@ impl Opener {
     /// At most 1,024 frames and 8 MiB wait in all openers of a call together, 128 frames of one claimed track, each for at most
     /// 5 s, on the call's clock, which moves with the call's inputs.
     ///
-    /// To be called until it says `None` after `Event::EpochOpened`, and now and then
-    /// otherwise. One call opens at most one frame, so a pile of forged ones never stalls the thread.
+    /// To be called until it says `None` after `Event::EpochOpened`, and now and then otherwise. One call opens at most one
+    /// frame, so a pile of forged ones never stalls the thread. While the call is cut off from its hosts (R21), those that are
+    /// too old come and no others.
     pub fn released(&mut self) -> Option<Released> {
         if self.held.is_empty() {
             return None;
         }
-        let table = self.shared.table.load();
-        let (mut held, too_old) = self.held.take(&self.shared, |kid| table.ended || table.is_ready(kid))?;
+        let Self { shared, aad, held, .. } = self;
+        let table = shared.table.load();
+        let is_ready = |kid| table.ended || !table.paused && table.is_ready(kid);
+        let (mut held, too_old) = held.take(shared, is_ready)?;
+        let refuse = |reason| Err(shared.faults.refuse(reason));
         let outcome = match (table.find(held.kid), parse(&held.frame)) {
-            _ if table.ended => Err(FrameFault::Ended.unclaimed()),
-            _ if too_old => Err(FrameFault::HeldTooLong.unclaimed()),
-            (Found::Known(keys), Ok(parsed)) => {
-                open_under(keys, parsed, &[&held.metadata], &mut self.aad, &mut held.frame)
-            }
-            (_, Err(error)) => Err(error),
-            (Found::Past | Found::Future, _) => Err(FrameFault::EpochClosed.unclaimed()),
+            _ if table.ended => refuse(FrameFault::Ended),
+            _ if too_old => refuse(FrameFault::HeldTooLong),
+            (Found::Known(keys), Ok(parsed)) => shared
+                .open_under(&table, keys, parsed, &[&held.metadata], aad, &mut held.frame)
+                .inspect_err(|error| shared.faults.count(error.reason.into(), keys.seat_of(held.kid))),
+            (_, Err(reason)) => refuse(reason),
+            (Found::Past | Found::Future, _) => refuse(FrameFault::EpochClosed),
         };
         Some(Released { id: held.id, outcome, payload: core::mem::take(&mut held.frame) })
     }
@@ -154,51 +167,65 @@ impl Parsed {
     }
 }
 
-fn parse(frame: &[u8]) -> Result<Parsed, FrameError> {
-    let (header, header_len) = Header::decode(frame).map_err(|e| FrameFault::Malformed(e).unclaimed())?;
+fn parse(frame: &[u8]) -> Result<Parsed, FrameFault> {
+    let (header, header_len) = Header::decode(frame).map_err(FrameFault::Malformed)?;
     if frame.len() < header_len + TAG_LEN {
-        return Err(FrameFault::Malformed(HeaderError::Truncated).unclaimed());
+        return Err(FrameFault::Malformed(HeaderError::Truncated));
     }
     Ok(Parsed { header, header_len })
 }
 
-fn open_under(
-    keys: &EpochKeys,
-    parsed: Parsed,
-    metadata: &[&[u8]],
-    aad: &mut AadBuffer,
-    frame: &mut BytesMut,
-) -> Result<Opened, FrameError> {
-    let (leaf, track) = keys.layout.split(parsed.kid()).ok_or(FrameFault::UnknownTrack.unclaimed())?;
-    let sender = keys.participant(leaf).ok_or(FrameFault::UnknownSender.unclaimed())?;
-    let fault = |reason| FrameError { reason, claimed: Some((sender, track)) };
-    // RFC 9605 §4.4.1: a key is used to encrypt or to decrypt, never both.
-    if leaf == keys.own_leaf as usize {
-        return Err(fault(FrameFault::Reflected));
-    }
-    let counter = parsed.header.counter;
-    let refused = |error| match error {
-        OpenError::Replayed => fault(FrameFault::Replayed),
-        _ => fault(FrameFault::Unauthentic),
-    };
-    let accepted = match keys.heard(leaf, track) {
-        Some(context) => {
-            if !context.window.is_fresh(counter) {
-                return Err(fault(FrameFault::Replayed));
+impl Shared {
+    fn open_under(
+        &self,
+        table: &Table,
+        keys: &EpochKeys,
+        parsed: Parsed,
+        metadata: &[&[u8]],
+        aad: &mut AadBuffer,
+        frame: &mut BytesMut,
+    ) -> Result<Opened, FrameError> {
+        let (leaf, track) = keys.layout.split(parsed.kid()).ok_or(FrameFault::UnknownTrack.unclaimed())?;
+        let nobody = FrameFault::UnknownSender.unclaimed();
+        let seat = keys.seats().get(leaf).ok_or(nobody)?;
+        let sender = seat.participant().ok_or(nobody)?;
+        let fault = |reason| FrameError { reason, claimed: Some((sender, track)) };
+        // RFC 9605 §4.4.1: a key is used to encrypt or to decrypt, never both.
+        if leaf == keys.own_leaf as usize {
+            return Err(fault(FrameFault::Reflected));
+        }
+        // R19: he went on to a newer epoch; what still comes under this one is late, or somebody else's work.
+        if seat.is_closed(|| self.micros()) {
+            return Err(fault(FrameFault::EpochClosed));
+        }
+        let counter = parsed.header.counter;
+        let refused = |error| match error {
+            OpenError::Replayed => fault(FrameFault::Replayed),
+            _ => fault(FrameFault::Unauthentic),
+        };
+        let accepted = match keys.heard(leaf, track) {
+            Some(context) => {
+                if !context.window.is_fresh(counter) {
+                    return Err(fault(FrameFault::Replayed));
+                }
+                open_in_place(&context.key, counter, parsed.header_len, metadata, aad, frame)
+                    .map_err(refused)?;
+                context.window.accept(counter)
             }
-            open_in_place(&context.key, counter, parsed.header_len, metadata, aad, frame).map_err(refused)?;
-            context.window.accept(counter)
+            None => {
+                let key = keys.derive(parsed.kid());
+                open_in_place(&key, counter, parsed.header_len, metadata, aad, frame).map_err(refused)?;
+                // Only now, after authentication, is anything kept.
+                if keys.is_first_heard(leaf) {
+                    table.close_older(keys.epoch, sender, leaf, self.closing_time());
+                }
+                let context = keys.keep(leaf, track, key).ok_or(fault(FrameFault::TooManyTracks))?;
+                context.window.accept(counter)
+            }
+        };
+        if !accepted {
+            return Err(fault(FrameFault::Replayed));
         }
-        None => {
-            let key = keys.derive(parsed.kid());
-            open_in_place(&key, counter, parsed.header_len, metadata, aad, frame).map_err(refused)?;
-            // Only now, after authentication, is anything kept.
-            let context = keys.keep(leaf, track, key).ok_or(fault(FrameFault::TooManyTracks))?;
-            context.window.accept(counter)
-        }
-    };
-    if !accepted {
-        return Err(fault(FrameFault::Replayed));
+        Ok(Opened { sender, track, epoch: keys.epoch, counter })
     }
-    Ok(Opened { sender, track, epoch: keys.epoch, counter })
 }

@@ -64,8 +64,8 @@ impl Sealer {
     /// Adds at most 17 + 16 bytes; in a call of up to 16 at most 5 + 16 for the first 2^16 frames of an epoch. Allocates nothing where `out` has that much room.
     ///
     /// # Errors
-    /// [`SealError::NotReady`] before the first roster was taken, [`SealError::Ended`], [`SealError::Exhausted`] after 2^32
-    /// frames in one epoch, [`SealError::TooLong`].
+    /// [`SealError::NotReady`] before the first roster was taken, [`SealError::Paused`] while the call is cut off from its hosts,
+    /// [`SealError::Ended`], [`SealError::Exhausted`] after 2^32 frames in one epoch, [`SealError::TooLong`].
     pub fn seal(
         &mut self,
         metadata: Metadata<'_>,
@@ -93,9 +93,7 @@ impl Sealer {
         seal: impl FnOnce(&FrameKey, Header, &mut AadBuffer) -> Result<(), SealError>,
     ) -> Result<Sealed, SealError> {
         let table = self.shared.table.load();
-        let Some(keys) = &table.sealing else {
-            return Err(if table.ended { SealError::Ended } else { SealError::NotReady });
-        };
+        let keys = table.to_seal_with()?;
         if self.epoch != Some(keys.epoch) {
             // R15: a sealer's epoch only rises; with the epoch comes another key, so the counter starts again.
             if self.epoch > Some(keys.epoch) {
@@ -134,7 +132,8 @@ impl fmt::Debug for Sealer {
 /// The sealing key of one track in one epoch, on its way into another address space (a browser worker, a process).
 ///
 /// R15: an export surrenders its context, so neither a [`Sealer`] nor another export ever has the same key. It is good for
-/// the epoch it was made in, which receivers keep open for the retention time after the next one began.
+/// the epoch it was made in. Receivers keep that open for the retention time after the next one began; but for no more than
+/// a few seconds, at least one, once they heard this participant under the next, on whichever track (R19).
 pub struct ExportedKey {
     suite: CipherSuite,
     kid: KeyId,
@@ -155,8 +154,7 @@ pub enum ExportError {
 
 pub(super) fn export(shared: &Shared, kind: TrackKind) -> Result<ExportedKey, ExportError> {
     let table = shared.table.load();
-    let keys =
-        table.sealing.as_ref().ok_or(if table.ended { SealError::Ended } else { SealError::NotReady })?;
+    let keys = table.to_seal_with()?;
     let track = shared.contexts.take(kind, Some(keys.epoch)).ok_or(TooManyTracks)?;
     shared.contexts.give_back(track, Some(keys.epoch));
     let kid = keys.own_kid(track);

@@ -1,5 +1,9 @@
 //! Stories of keys that come and go under the hands of sealers and openers.
 
+mod closing;
+mod counting;
+mod pausing;
+
 use bytes::BytesMut;
 use zeroize::Zeroizing;
 
@@ -16,9 +20,18 @@ const EPOCH_BITS: u32 = 4;
 
 /// The keys of an epoch in a call of Ann and Bob, as one of them has them.
 fn keys(epoch: u64, own_leaf: u32) -> EpochKeys {
-    let leaves = [Some(ParticipantId([ANN as u8; 16])), Some(ParticipantId([BOB as u8; 16])), None];
+    keys_of(epoch, own_leaf, &[Some(ANN), Some(BOB), None])
+}
+
+/// The keys of an epoch by who sits at which leaf.
+fn keys_of(epoch: u64, own_leaf: u32, leaves: &[Option<u32>]) -> EpochKeys {
+    let leaves = leaves.iter().map(|who| who.map(id)).collect();
     let base_key = Zeroizing::new(vec![epoch as u8; 16]);
-    EpochKeys::new(Epoch(epoch), CipherSuite::default(), EPOCH_BITS, own_leaf, leaves.into(), base_key)
+    EpochKeys::new(Epoch(epoch), CipherSuite::default(), EPOCH_BITS, own_leaf, leaves, base_key)
+}
+
+fn id(who: u32) -> ParticipantId {
+    ParticipantId([who as u8; 16])
 }
 
 fn ring(own_leaf: u32, epoch: u64) -> KeyRing {
@@ -44,6 +57,16 @@ fn seal(sealer: &mut Sealer, payload: &[u8]) -> BytesMut {
 
 fn fault(opener: &mut Opener, mut frame: BytesMut) -> FrameFault {
     opener.open(FRAME, &mut frame).expect_err("it is refused").reason
+}
+
+fn forged(sealer: &mut Sealer) -> BytesMut {
+    let mut frame = seal(sealer, b"forged");
+    *frame.last_mut().expect("a tag") ^= 1;
+    frame
+}
+
+fn at(millis: u64) -> Time {
+    Time::since_origin(Duration::from_millis(millis))
 }
 
 fn opened(opener: &mut Opener, frame: &mut BytesMut) -> Opened {
@@ -125,11 +148,9 @@ fn a_forged_frame_leaves_no_trace() {
 fn a_frame_says_why_it_was_refused_and_whose_it_claims_to_be() {
     let (ann, bob) = (ring(ANN, 0), ring(BOB, 0));
     let (mut sealer, mut opener) = (camera(&ann), bob.opener());
-    let mut damaged = seal(&mut sealer, b"sound");
-    *damaged.last_mut().expect("a tag") ^= 1;
-    let error = opener.open(FRAME, &mut damaged).expect_err("damaged");
+    let error = opener.open(FRAME, &mut forged(&mut sealer)).expect_err("damaged");
     assert_eq!(error.reason, FrameFault::Unauthentic);
-    assert_eq!(error.claimed, Some((ParticipantId([ANN as u8; 16]), sealer.track())));
+    assert_eq!(error.claimed, Some((id(ANN), sealer.track())));
 
     let mut other_codec = seal(&mut sealer, b"sound");
     let error = opener.open(Metadata::frame(Codec::Av1), &mut other_codec).expect_err("another codec");
@@ -207,7 +228,7 @@ fn what_waits_is_bounded() {
     assert!(hold(&mut quiet, 10).is_ok(), "another track has its own quota");
     assert_eq!(hold(&mut quiet, 3000).expect_err("bytes").reason, FrameFault::HoldFull);
 
-    bob.set_time(Time::since_origin(Duration::from_secs(6)));
+    bob.set_time(at(6_000));
     let late = opener.released().expect("its time is over");
     assert_eq!(late.outcome.expect_err("too late").reason, FrameFault::HeldTooLong);
     while opener.released().is_some() {}

@@ -18,6 +18,9 @@ pub enum SealError {
     /// No epoch may seal now: the first roster was not taken yet, or the keys in use have expired.
     #[error("nothing may be sealed now: the newest roster was not taken, or the keys have expired")]
     NotReady,
+    /// The call is cut off from its hosts: nothing is sealed until it hears from them again (R21; see `Event::CutOff`).
+    #[error("the call is cut off from its hosts")]
+    Paused,
     /// The call has ended for this participant, or this participant was removed.
     #[error("the call has ended")]
     Ended,

@@ -77,6 +77,12 @@ impl ReplayWindow {
         }
         claimed
     }
+
+    /// Returns a number that changes with every counter accepted: slots only rise, so their sum does.
+    #[cfg(feature = "mls")]
+    pub(crate) fn progress(&self) -> u64 {
+        self.slots.iter().fold(0, |sum, slot| sum.wrapping_add(slot.load(Ordering::Relaxed)))
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::call::CallConfig;
-use crate::call::Invite;
+use crate::call::policy::HostEntry;
+use crate::call::{Invite, Profile};
+use crate::crypto::hpke::KeyPair;
 use crate::group::AddedLeaf;
 use crate::id::CallId;
 use zeroize::Zeroizing;
@@ -28,11 +30,21 @@ fn key(index: u32) -> [u8; 32] {
     [index as u8 + 10; 32]
 }
 
+fn host(index: u32) -> HostEntry {
+    HostEntry::new(key(index), true)
+}
+
+fn credential() -> Vec<u8> {
+    let contact = KeyPair::derive(b"anybody").public;
+    let profile = Profile::person("name").expect("a good name");
+    Credential { profile, contact, proof: Vec::new() }.encode()
+}
+
 fn leaf(index: u32) -> Leaf {
     Leaf {
         index,
         signature_key: key(index).to_vec(),
-        credential: b"\x01\x00name".to_vec(),
+        credential: credential(),
         encryption_key: vec![index as u8; 32],
     }
 }
@@ -40,7 +52,7 @@ fn leaf(index: u32) -> Leaf {
 fn added(index: u32) -> AddedLeaf {
     AddedLeaf {
         signature_key: key(index).to_vec(),
-        credential: b"\x01\x00name".to_vec(),
+        credential: credential(),
         hpke_keys: [vec![], vec![]],
         is_standard: true,
     }
@@ -96,7 +108,7 @@ fn what_a_host_may_do() {
         (&[], removes(&[])), // an empty commit, with a path
         (&[], CommitSummary { removes: vec![MEMBER], ..adds(&[3, 4]) }),
         (&[MEMBER], covering.clone()),
-        (&[], policy_change(|policy| policy.hosts.push(key(MEMBER)))),
+        (&[], policy_change(|policy| policy.hosts.push(host(MEMBER)))),
         (
             &[MEMBER],
             CommitSummary { covered_leaves: vec![MEMBER], ..policy_change(|p| p.max_participants = 9) },
@@ -154,7 +166,7 @@ fn a_signature_key_comes_once() {
 #[test]
 fn a_key_on_the_list_of_hosts_cannot_be_added() {
     let mut policy = policy();
-    policy.hosts.push(key(7));
+    policy.hosts.push(host(7));
     let before = Before {
         call: CallId([0; 16]),
         policy: &policy,
@@ -202,8 +214,8 @@ fn a_policy_change_keeps_what_is_fixed() {
         &invite(0),
     );
     let other_bits = Policy::new(&CallConfig { epoch_bits: 5, ..config() }, key(HOST), &invite(0));
-    let other_invite = Policy::new(&config(), key(HOST), &invite(1));
-    for next in [other_suite, other_bits, other_invite] {
+    let same_secret = Policy::new(&config(), key(HOST), &invite(1));
+    for next in [other_suite, other_bits, same_secret] {
         let policy = Some(next.expect("a possible policy").encode());
         assert_eq!(refused(&CommitSummary { policy, ..removes(&[]) }), Violation::Policy);
     }
@@ -216,8 +228,8 @@ fn a_policy_change_keeps_what_is_fixed() {
 /// R3: the list names participants, not keys that may join one day; and no key twice.
 #[test]
 fn only_participants_become_hosts() {
-    assert_eq!(refused(&policy_change(|policy| policy.hosts.push(key(50)))), Violation::Policy);
-    assert_eq!(refused(&policy_change(|policy| policy.hosts.push(key(HOST)))), Violation::Policy);
+    assert_eq!(refused(&policy_change(|policy| policy.hosts.push(host(50)))), Violation::Policy);
+    assert_eq!(refused(&policy_change(|policy| policy.hosts.push(host(HOST)))), Violation::Policy);
 }
 
 /// R3
@@ -225,7 +237,7 @@ fn only_participants_become_hosts() {
 fn one_host_stays() {
     assert_eq!(refused(&policy_change(|policy| policy.hosts = vec![])), Violation::Policy);
     let mut hosts = policy();
-    hosts.hosts = vec![key(HOST), key(MEMBER)];
+    hosts.hosts = vec![host(HOST), host(MEMBER)];
     let leaves = [leaf(HOST), leaf(MEMBER)];
     let before = Before {
         call: CallId([0; 16]),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::room::{FRAME, Room};
 use crate::call::commits::{InFlight, Own};
+use crate::call::identity::Contact;
 use crate::call::*;
 use crate::danger::seeded_random;
 use crate::group::{Forgery, Joiner, Plan};
@@ -36,10 +37,11 @@ impl Room {
 
     /// A guest with a tampered client knocks.
     fn forged_knock(&mut self, keys: [u8; 2], forgery: Forgery) -> (Guest, Result<(), HandleError>) {
-        let credential = Profile::person("Mallory").expect("a good name").to_credential();
-        let [hpke, signature] = keys.map(|key| seeded_random([key; 32]));
-        let (guest, knock) =
-            Guest::forge(self.invite(), Joiner::forge(hpke, &signature, credential, forgery));
+        let [hpke, fresh] = keys.map(|key| seeded_random([key; 32]));
+        let keys = FreshKeys::generate(&fresh).expect("it is seeded");
+        let credential = keys.credential(&Profile::person("Mallory").expect("a good name"), b"");
+        let joiner = Joiner::forge(hpke, keys.signer, credential, forgery);
+        let (guest, knock) = Guest::forge(self.invite(), Contact(keys.contact.private), joiner);
         let handled = self.act("Ann", |call, now| call.handle_message(&knock, now));
         (guest, handled)
     }
@@ -49,7 +51,7 @@ impl Room {
         let (now, position) = (self.now, self.log.len() as u64);
         let call = &mut self.seat(name).call;
         let bytes = call.group.stage_own(Plan::default(), position).expect("he can").commit;
-        let own = Own::Commit { welcome: None, admitted: vec![] };
+        let own = Own::Commit { welcome: None, admitted: vec![], lobby: None };
         call.in_flight = Some(InFlight::new(position, bytes.clone(), own, now));
         self.log.push(bytes.into());
         self.settle();
@@ -127,13 +129,10 @@ fn a_guest_with_a_useless_key_is_not_let_in() {
         assert_eq!(handled, Err(HandleError::Knock(KnockFault::Unsuitable)), "{leaf_key:?}");
     }
     // Nor does a host who would add it get his way.
-    let credential = Profile::person("Mallory").expect("a good name").to_credential();
-    let joiner = Joiner::forge(
-        seeded_random([5; 32]),
-        &seeded_random([6; 32]),
-        credential,
-        Forgery::LeafKey(vec![0; 32]),
-    );
+    let keys = FreshKeys::generate(&seeded_random([6; 32])).expect("it is seeded");
+    let credential = keys.credential(&Profile::person("Mallory").expect("a good name"), b"");
+    let joiner =
+        Joiner::forge(seeded_random([5; 32]), keys.signer, credential, Forgery::LeafKey(vec![0; 32]));
     let position = room.log.len() as u64;
     let group = &mut room.seat("Ann").call.group;
     let key_package = group.verify_key_package(&joiner.key_package().expect("made")).expect("well signed");
@@ -164,6 +163,7 @@ fn a_reckless_host_can_be_removed() {
     room.admit(&["Bob", "Carol"]);
     let bob = room.id("Bob");
     room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
+    room.pass(SECOND);
     for _ in 0..8 {
         room.reckless_commit("Bob");
     }
@@ -177,6 +177,7 @@ fn a_guest_whose_admission_is_under_way_cannot_be_denied_and_before_he_can() {
     room.admit(&["Bob"]);
     let bob = room.id("Bob");
     room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
+    room.pass(SECOND);
     let (carol, dave) = (room.knock("Carol"), room.knock("Dave"));
     let now = room.now;
     let ann = room.seat("Ann");
@@ -203,6 +204,7 @@ fn a_guest_whose_key_was_spent_elsewhere_holds_nobody_up() {
     room.admit(&["Bob"]);
     let bob = room.id("Bob");
     room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
+    room.pass(SECOND);
     let mallory = room.knock("Mallory");
     let carol = room.knock("Carol");
     // Bob has a key package with Mallory's signature key from her, adds it, and removes it again.
@@ -213,7 +215,7 @@ fn a_guest_whose_key_was_spent_elsewhere_holds_nobody_up() {
     let verified = group.verify_key_package(&key_package).expect("a good one");
     let plan = Plan { adds: vec![&verified], psk_id: &psk_id, ..Plan::default() };
     let bytes = group.stage_own(plan, position).expect("he can").commit;
-    let own = Own::Commit { welcome: None, admitted: vec![] };
+    let own = Own::Commit { welcome: None, admitted: vec![], lobby: None };
     room.seat("Bob").call.in_flight = Some(InFlight::new(position, bytes.clone(), own, Time::ZERO));
     room.log.push(bytes.into());
     room.settle();
@@ -227,7 +229,7 @@ fn a_guest_whose_key_was_spent_elsewhere_holds_nobody_up() {
     ann.drain(now);
     room.settle();
     room.pass(SECOND * 15);
-    assert!(room.seat("Ann").events.contains(&Event::GuestUnusable(mallory.id())));
+    assert!(room.seat("Ann").events.contains(&Event::KnockGone(mallory.id())));
     let roster = room.seat("Ann").call.roster();
     assert!(roster.member(bob).is_none() && roster.member(carol.id()).is_some());
 }
@@ -257,9 +259,12 @@ fn the_list_of_hosts_is_bounded_and_forgets_who_is_gone() {
     room.admit(&["Bob", "Carol"]);
     let (bob, carol) = (room.id("Bob"), room.id("Carol"));
     room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
+    room.pass(SECOND);
     room.act("Ann", |call, now| call.remove(&[bob], now)).expect("Ann may");
     assert_eq!(room.seat("Ann").call.policy.hosts.len(), 2);
+    room.pass(SECOND);
     room.act("Ann", |call, now| call.make_host(carol, now)).expect("Ann may");
+    room.pass(SECOND * 5);
     assert_eq!(room.seat("Carol").call.policy.hosts.len(), 2, "Bob's place is Carol's now");
     let ann = &mut room.seat("Ann").call;
     ann.roster.members.iter_mut().for_each(|member| member.is_host = true);

@@ -156,7 +156,7 @@ fn a_member_cannot_build_a_fake_call_around_a_guest() {
     assert!(crate::call::knock::open(&room.invite(), &guess, &knock).is_err());
     let (_, answer_key_of_another_knock) =
         crate::call::knock::seal(&room.invite(), b"a key package", &room.random()).expect("sealed");
-    let answer = Answer::Admitted { welcome: b"fake".to_vec(), departed: Vec::new() };
+    let answer = crate::call::knock::Answer::Admitted { welcome: b"fake".to_vec(), departed: Vec::new() };
     let nonce = crate::call::knock::nonce(&room.random()).expect("it is seeded");
     let forged = answer_key_of_another_knock.seal(&answer, nonce);
     assert_eq!(victim.open_answer(&forged).expect_err("not a host's"), JoinError::NotAnAnswer);

@@ -8,6 +8,8 @@ use super::room::Room;
 use crate::call::*;
 use crate::group::EntryFault;
 
+const SECOND: Duration = Duration::from_secs(1);
+
 impl Room {
     /// Names on everybody's roster; all must agree.
     fn names(&mut self) -> Vec<String> {
@@ -68,6 +70,7 @@ fn two_hosts(seed: u64) -> Room {
     room.admit(&["Bob", "Carol", "Dave"]);
     let bob = room.id("Bob");
     room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
+    room.pass(SECOND * 12); // so that the next commits wait for nothing
     assert!(room.seat("Dave").call.roster().member(bob).expect("he is in").is_host);
     room
 }
@@ -276,7 +279,8 @@ fn a_host_who_breaks_the_policy_is_skipped_and_named() {
         let position = room.next();
         forge(&mut room.seat("Bob").call.group, position)
     };
-    let renamed = Profile::person("Ann").expect("a good name").to_credential();
+    let keys = FreshKeys::generate(&room.random()).expect("it is seeded");
+    let renamed = keys.credential(&Profile::person("Ann").expect("a good name"), b"");
     let entry = forged(&mut room, &|group, position| group.forge_renaming(renamed.clone(), position));
     let before = room.digest("Carol");
     room.inject(entry);
@@ -443,6 +447,7 @@ fn newcomers_know_which_keys_were_here_before() {
     let bob = room.id("Bob");
     room.act("Ann", |call, now| call.remove(&[bob], now)).expect("Ann may");
     room.seats.remove("Bob");
+    room.pass(SECOND);
     room.admit(&["Carol"]); // she never saw Bob
     let (ann, position) = (room.id("Ann"), room.next());
     let group = &mut room.seat("Ann").call.group;

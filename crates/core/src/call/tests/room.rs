@@ -23,14 +23,45 @@ pub(super) struct Seat {
     /// When set, rosters are left for the test to take.
     pub(super) takes_rosters: bool,
     pub(super) wakes_at: Time,
+    /// What of the talk lane it has heard.
+    heard: usize,
+    /// What of each mailbox it has read.
+    read: BTreeMap<MailboxId, usize>,
+    /// It hears nothing of the talk lane any more; a server can do that.
+    pub(super) deaf: bool,
+    /// It gets no further entries of the log; a server can do that.
+    pub(super) no_log: bool,
+    pub(super) refused: Vec<HandleError>,
 }
 
 impl Seat {
-    pub(super) fn new(call: Call) -> Self {
+    pub(super) fn new(call: Call, heard: usize) -> Self {
         let sealer = call.sealer(TrackKind::Camera).expect("the first track");
         let opener = call.opener();
         let (events, outbox) = (Vec::new(), Vec::new());
-        Self { call, sealer, opener, events, outbox, takes_rosters: true, wakes_at: Time::NEVER }
+        Self {
+            call,
+            sealer,
+            opener,
+            events,
+            outbox,
+            takes_rosters: true,
+            wakes_at: Time::NEVER,
+            heard,
+            read: BTreeMap::new(),
+            deaf: false,
+            no_log: false,
+            refused: Vec::new(),
+        }
+    }
+
+    /// Takes in a message; what is refused is noted.
+    pub(super) fn take_in(&mut self, lane: Lane, payload: Bytes, now: Time) {
+        if self.call.ended().is_none() {
+            let handled = self.call.handle_message(&Message { lane, payload }, now);
+            self.refused.extend(handled.err());
+            self.drain(now);
+        }
     }
 
     /// The one contract: drain until `Timeout`.
@@ -70,6 +101,7 @@ impl Seat {
 pub(super) struct Room {
     pub(super) now: Time,
     pub(super) log: Vec<Bytes>,
+    pub(super) talk: Vec<Bytes>,
     pub(super) mailboxes: BTreeMap<MailboxId, Vec<Bytes>>,
     pub(super) seats: BTreeMap<&'static str, Seat>,
     seed: u64,
@@ -89,6 +121,7 @@ impl Room {
         let mut room = Self {
             now: Time::ZERO,
             log: Vec::new(),
+            talk: Vec::new(),
             mailboxes: BTreeMap::new(),
             seats: BTreeMap::new(),
             seed,
@@ -106,7 +139,7 @@ impl Room {
     }
 
     pub(super) fn sit(&mut self, name: &'static str, call: Call) {
-        let mut seat = Seat::new(call);
+        let mut seat = Seat::new(call, self.talk.len());
         seat.drain(self.now);
         self.seats.insert(name, seat);
         self.settle();
@@ -124,16 +157,12 @@ impl Room {
         self.seat("Ann").call.invite()
     }
 
-    /// Somebody knocks; Ann hears it.
+    /// Somebody knocks; whoever reads the lobby hears it.
     pub(super) fn knock(&mut self, name: &'static str) -> Guest {
         let profile = Profile::person(name).expect("a good name");
         let (invite, random) = (self.invite(), self.random());
         let (guest, knock) = Guest::knock(invite, &profile, random).expect("a knock");
-        let now = self.now;
         self.post(&knock);
-        let ann = self.seat("Ann");
-        ann.call.handle_message(&knock, now).expect("a good knock");
-        ann.drain(now);
         self.settle();
         guest
     }
@@ -155,7 +184,7 @@ impl Room {
             self.mailboxes.get(&guest.answer_mailbox()).and_then(|b| b.first()).expect("an answer").clone();
         match guest.open_answer(&answer)? {
             HostAnswer::Admitted(admission) => guest.accept(admission, self.now),
-            HostAnswer::Denied => panic!("denied"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -176,7 +205,7 @@ impl Room {
             for message in &sent {
                 self.post(message);
             }
-            if !self.read_logs() && sent.is_empty() {
+            if !self.read_logs() && !self.listen() && sent.is_empty() {
                 return;
             }
         }
@@ -188,6 +217,7 @@ impl Room {
                 self.log.push(message.payload.clone())
             }
             Lane::Log { .. } => {} // taken: the log tells
+            Lane::Talk => self.talk.push(message.payload.clone()),
             Lane::Mailbox(mailbox) => {
                 self.mailboxes.entry(mailbox).or_default().push(message.payload.clone())
             }
@@ -198,13 +228,41 @@ impl Room {
         let now = self.now;
         let mut any = false;
         for seat in self.seats.values_mut() {
-            while seat.call.ended().is_none() {
+            while seat.call.ended().is_none() && !seat.no_log {
                 let position = seat.call.log_position();
                 let Some(payload) = self.log.get(position as usize).cloned() else { break };
                 let message = Message { lane: Lane::Log { position }, payload };
                 seat.call.handle_message(&message, now).expect("the log is in order");
                 seat.drain(now);
+                if seat.call.log_position() == position {
+                    break; // stranded
+                }
                 any = true;
+            }
+        }
+        any
+    }
+
+    /// Everybody hears the talk lane and reads his mailboxes.
+    fn listen(&mut self) -> bool {
+        let now = self.now;
+        let mut any = false;
+        for seat in self.seats.values_mut() {
+            while let Some(payload) = self.talk.get(seat.heard).cloned() {
+                seat.heard += 1;
+                any = true;
+                if !seat.deaf {
+                    seat.take_in(Lane::Talk, payload, now);
+                }
+            }
+            for mailbox in seat.call.mailboxes() {
+                let there = self.mailboxes.get(&mailbox).map_or(0, Vec::len);
+                let read = seat.read.insert(mailbox, there).unwrap_or(0);
+                for at in read..there {
+                    any = true;
+                    let payload = self.mailboxes[&mailbox][at].clone();
+                    seat.take_in(Lane::Mailbox(mailbox), payload, now);
+                }
             }
         }
         any

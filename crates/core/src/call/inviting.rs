@@ -1,0 +1,103 @@
+//! The next policy of a host, and what a policy change does to the invite (R12).
+
+use bytes::Bytes;
+
+use super::invite::Invite;
+use super::knock::{self, Answer};
+use super::lobby::Lobby;
+use super::message::{Event, Lane};
+use super::policy::{HostEntry, Policy};
+use super::{Call, roster};
+use crate::crypto::hpke::{KeyPair, PrivateKey};
+use crate::group::EngineError;
+
+impl Call {
+    /// Returns the policy as this host wants it, and the private key of the lobby if the invite is rotated.
+    pub(super) fn next_policy(&self) -> Result<(Policy, Option<PrivateKey>), EngineError> {
+        let wanted = &self.wanted;
+        let mut policy = self.policy.clone();
+        if let Some(config) = &wanted.config {
+            policy = policy.with_config(config).map_err(|_| EngineError("an impossible configuration"))?;
+        }
+        policy.lock(wanted.lock.unwrap_or(policy.is_locked()));
+        let leaves = self.group.leaves();
+        let id = |key: &[u8]| roster::participant_id(self.id, key);
+        // Who is gone does not come back (R3), so the list need not remember him.
+        policy.hosts.retain(|host| {
+            leaves.iter().any(|leaf| leaf.signature_key == host.key)
+                && !wanted.unmake_host.contains(&id(&host.key))
+                && !wanted.make_host.contains_key(&id(&host.key))
+        });
+        for leaf in &leaves {
+            let Ok(key) = <[u8; 32]>::try_from(leaf.signature_key.as_slice()) else { continue };
+            if let Some(may_admit) = wanted.make_host.get(&id(&key)) {
+                policy.hosts.push(HostEntry::new(key, *may_admit));
+            }
+        }
+        if !wanted.rotate {
+            return Ok((policy, None));
+        }
+        let no_randomness = |_| EngineError("no randomness");
+        let (random, old) = (self.group.random(), self.policy.invite(self.id));
+        let lobby = KeyPair::generate(random).map_err(no_randomness)?;
+        let secret = random.secret().map_err(no_randomness)?;
+        let number = old.number.checked_add(1).ok_or(EngineError("too many invites"))?;
+        policy.set_invite(&Invite { call: self.id, number, secret, lobby_key: lobby.public });
+        Ok((policy, Some(lobby.private)))
+    }
+
+    /// The policy may have changed: whom the lobby's key belongs to, and which invite counts.
+    pub(super) fn invite_after(&mut self, before: &Policy, new_lobby: Option<PrivateKey>) -> Result<(), EngineError> {
+        let rotated = before.invite_number() != self.policy.invite_number();
+        let may_admit = self.policy.may_admit(&self.group.own_signature_key());
+        if rotated {
+            let invite = self.invite();
+            self.group.forget_psk(&before.invite(self.id).psk_id())?;
+            self.group.store_psk(&invite.psk_id(), &invite.psk()[..])?;
+            self.rotation_due_since = None;
+            self.wanted.rotate = false;
+        }
+        if rotated || !may_admit {
+            self.close_lobby(rotated && new_lobby.is_some())?;
+        }
+        if let (true, Some(private_key)) = (may_admit, new_lobby) {
+            self.lobby = Some(Lobby::new(private_key, []));
+        }
+        if rotated {
+            self.event(Event::InviteRotated);
+        }
+        // Whoever held the lobby's key and may not any more: removed, gone, or made an ordinary participant.
+        let leaves = self.group.leaves();
+        let still = |key: &[u8]| self.policy.may_admit(key) && leaves.iter().any(|leaf| leaf.signature_key == key);
+        if !rotated && before.hosts.iter().any(|host| host.may_admit() && !still(&host.key)) {
+            self.rotation_due_since.get_or_insert(self.now);
+        }
+        // The committer hands the key to whoever needs it; should he fail, their heartbeats ask for it.
+        let by_me = matches!(&self.roster.cause, roster::Cause::Commit { by, .. } if *by == self.me());
+        if by_me && self.lobby.is_some() {
+            let needs = |member: &&roster::Member| {
+                let key = leaves.iter().find(|leaf| leaf.index == member.leaf).map(|leaf| leaf.signature_key.as_slice());
+                member.may_admit && !member.is_me && (rotated || !key.is_some_and(|key| before.may_admit(key)))
+            };
+            for id in self.roster.members.iter().filter(needs).map(|member| member.id).collect::<Vec<_>>() {
+                self.hand_over(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody waits here any more. Whoever rotates the invite tells the guests; the other hosts' rooms empty too.
+    fn close_lobby(&mut self, tell: bool) -> Result<(), EngineError> {
+        let Some(mut lobby) = self.lobby.take() else { return Ok(()) };
+        self.wanted.admit.clear();
+        for (guest, waiting) in lobby.take_all() {
+            if tell {
+                let nonce = knock::nonce(self.group.random()).map_err(|_| EngineError("no randomness"))?;
+                let sealed = waiting.answer.seal(&Answer::LinkExpired, nonce);
+                self.send(Lane::Mailbox(waiting.mailbox), Bytes::from(sealed));
+            }
+            self.event(Event::KnockGone(guest));
+        }
+        Ok(())
+    }
+}

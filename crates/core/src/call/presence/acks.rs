@@ -1,0 +1,91 @@
+//! Who has taken an epoch that this host committed (R20).
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::{Epoch, MailboxId, ParticipantId};
+use crate::time::Time;
+
+/// One epoch of an own commit.
+struct Awaited {
+    mailbox: MailboxId,
+    /// Who has not acknowledged yet.
+    missing: BTreeSet<ParticipantId>,
+    /// Leaves that have, lowest bit first.
+    acknowledged: Vec<u8>,
+    /// At this time at the latest the epoch is announced.
+    announce_at: Time,
+    announced: bool,
+    /// Until then the mailbox is read: newcomers acknowledge there too (R13).
+    until: Time,
+}
+
+/// The epochs whose acknowledgements this host collects.
+#[derive(Default)]
+pub(super) struct Acks(BTreeMap<Epoch, Awaited>);
+
+impl Acks {
+    pub(super) fn begin(
+        &mut self,
+        epoch: Epoch,
+        mailbox: MailboxId,
+        others: impl IntoIterator<Item = ParticipantId>,
+        width: usize,
+        now: Time,
+        [deadline, newcomer]: [Duration; 2],
+    ) {
+        let awaited = Awaited {
+            mailbox,
+            missing: others.into_iter().collect(),
+            acknowledged: vec![0; width.div_ceil(8)],
+            announce_at: now + deadline,
+            announced: false,
+            until: now + newcomer.max(deadline),
+        };
+        self.0.insert(epoch, awaited);
+    }
+
+    /// Notes an acknowledgement. Says whether it is one that is waited for.
+    pub(super) fn acknowledged(&mut self, epoch: Epoch, id: ParticipantId, leaf: usize) -> bool {
+        let Some(awaited) = self.0.get_mut(&epoch) else { return false };
+        if let Some(byte) = awaited.acknowledged.get_mut(leaf / 8) {
+            *byte |= 1 << (leaf % 8);
+        }
+        awaited.missing.remove(&id)
+    }
+
+    /// Returns the epochs to announce now, each once, with the bitmap of leaves that acknowledged.
+    pub(super) fn to_announce(&mut self, now: Time) -> Vec<(Epoch, Vec<u8>)> {
+        self.0.retain(|_, awaited| !awaited.announced || (awaited.until > now && !awaited.missing.is_empty()));
+        let due = |a: &Awaited| !a.announced && (a.missing.is_empty() || a.announce_at <= now);
+        let mut announced = Vec::new();
+        for (epoch, awaited) in self.0.iter_mut().filter(|(_, awaited)| due(awaited)) {
+            awaited.announced = true;
+            announced.push((*epoch, awaited.acknowledged.clone()));
+        }
+        announced
+    }
+
+    pub(super) fn next_due_at(&self) -> Time {
+        let due = |a: &Awaited| if a.announced { a.until } else { a.announce_at };
+        self.0.values().map(due).min().unwrap_or(Time::NEVER)
+    }
+
+    pub(super) fn mailboxes(&self) -> impl Iterator<Item = MailboxId> {
+        self.0.values().map(|awaited| awaited.mailbox)
+    }
+
+    /// Returns the epoch whose acknowledgements go to a mailbox.
+    pub(super) fn reads(&self, mailbox: MailboxId) -> bool {
+        self.0.values().any(|awaited| awaited.mailbox == mailbox)
+    }
+
+    /// Whoever is gone acknowledges nothing any more.
+    pub(super) fn retain(&mut self, is_member: impl Fn(ParticipantId) -> bool) {
+        self.0.values_mut().for_each(|awaited| awaited.missing.retain(|id| is_member(*id)));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}

@@ -1,0 +1,170 @@
+//! Whether the hosts are known to be there (R21), as every member sees it.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::talk::{Beat, Challenge};
+use crate::id::ParticipantId;
+use crate::time::Time;
+
+/// Challenges whose echo is waited for; an older one says too little.
+const OPEN_CHALLENGES: usize = 8;
+
+/// What is known of one host.
+struct Seen {
+    /// Until then he counts as being there.
+    fresh_until: Time,
+    /// A beat's number, and a moment before which it cannot have been made: when the challenge that it echoes was sent.
+    anchor: Option<(u64, Time)>,
+    highest: Option<u64>,
+}
+
+/// The hosts on this member's roster, but for itself, and until when each is fresh.
+///
+/// A server can keep heartbeats back and hand them out later, to hide that a host goes on without this member. So a beat is not
+/// dated by its arrival but by its number: beat `k` echoed a challenge sent at `a`, so beat `k + i` was made `i` cadences later or
+/// more, and is fresh until `a + i × cadence + window` and no longer.
+#[derive(Default)]
+pub(super) struct Freshness {
+    hosts: BTreeMap<ParticipantId, Seen>,
+    challenges: VecDeque<(Challenge, Time)>,
+    next_challenge_at: Time,
+}
+
+impl Freshness {
+    /// A new roster: whoever is a host since now has the window's time for his first echo.
+    pub(super) fn begin_epoch(
+        &mut self,
+        others: &[ParticipantId],
+        now: Time,
+        window: Duration,
+        challenge_within: Duration,
+    ) {
+        self.hosts.retain(|host, _| others.contains(host));
+        for host in others {
+            self.hosts.entry(*host).or_insert_with(|| {
+                self.next_challenge_at = self.next_challenge_at.min(now + challenge_within);
+                Seen { fresh_until: now + window, anchor: None, highest: None }
+            });
+        }
+    }
+
+    /// Takes in a beat of a host on the roster; says whether it was news.
+    pub(super) fn beat(
+        &mut self,
+        from: ParticipantId,
+        beat: &Beat,
+        cadence: Duration,
+        window: Duration,
+    ) -> bool {
+        let Some(seen) = self.hosts.get_mut(&from) else { return false };
+        if seen.highest.is_some_and(|highest| beat.number <= highest) {
+            return false;
+        }
+        seen.highest = Some(beat.number);
+        // The latest challenge counts, not the most favourable one: clocks drift.
+        let echoed = self.challenges.iter().rev().find(|(challenge, _)| beat.echoes.contains(challenge));
+        if let Some((_, sent)) = echoed {
+            seen.anchor = Some((beat.number, *sent));
+        }
+        if let Some((number, sent)) = seen.anchor {
+            let since = u32::try_from(beat.number - number).unwrap_or(u32::MAX);
+            seen.fresh_until = sent + cadence.saturating_mul(since) + window;
+        }
+        true
+    }
+
+    pub(super) fn challenge_due_at(&self) -> Time {
+        if self.hosts.is_empty() { Time::NEVER } else { self.next_challenge_at }
+    }
+
+    /// A challenge goes out. The next one follows soon while a host has not echoed any, and otherwise now and then.
+    pub(super) fn challenged(&mut self, challenge: Challenge, now: Time, soon: Duration, later: Duration) {
+        if self.challenges.len() == OPEN_CHALLENGES {
+            self.challenges.pop_front();
+        }
+        self.challenges.push_back((challenge, now));
+        let unanchored = self.hosts.values().any(|seen| seen.anchor.is_none());
+        self.next_challenge_at = now + if unanchored { soon } else { later };
+    }
+
+    /// Returns the hosts who are not known to be there.
+    pub(super) fn stale(&self, now: Time) -> Vec<ParticipantId> {
+        self.hosts.iter().filter(|(_, seen)| seen.fresh_until <= now).map(|(host, _)| *host).collect()
+    }
+
+    pub(super) fn hosts(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Returns when the next host becomes stale.
+    pub(super) fn next_stale_at(&self, now: Time) -> Time {
+        self.hosts.values().map(|seen| seen.fresh_until).filter(|at| *at > now).min().unwrap_or(Time::NEVER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: ParticipantId = ParticipantId([1; 16]);
+    const CADENCE: Duration = Duration::from_secs(10);
+    const WINDOW: Duration = Duration::from_secs(30);
+
+    fn at(seconds: u64) -> Time {
+        Time::since_origin(Duration::from_secs(seconds))
+    }
+
+    fn beat(number: u64, echoes: &[Challenge]) -> Beat {
+        Beat { number, next: 0, authenticator: [0; 16], has_lobby_key: 0, echoes: echoes.to_vec() }
+    }
+
+    fn challenged_at_zero() -> Freshness {
+        let mut freshness = Freshness::default();
+        freshness.begin_epoch(&[HOST], at(0), WINDOW, CADENCE);
+        freshness.challenged([7; 8], at(0), CADENCE, CADENCE * 4);
+        freshness
+    }
+
+    #[test]
+    fn a_host_is_fresh_for_a_window_from_the_challenge_that_he_echoed() {
+        let mut freshness = challenged_at_zero();
+        assert!(freshness.beat(HOST, &beat(5, &[[7; 8]]), CADENCE, WINDOW));
+        assert_eq!((freshness.stale(at(29)), freshness.stale(at(30))), (vec![], vec![HOST]));
+        assert!(freshness.beat(HOST, &beat(6, &[]), CADENCE, WINDOW));
+        assert_eq!((freshness.stale(at(39)), freshness.stale(at(40))), (vec![], vec![HOST]));
+    }
+
+    /// R21: a server that lets few beats through and saves the rest gains nothing when it spends them.
+    #[test]
+    fn beats_from_a_backlog_are_as_old_as_their_numbers() {
+        let mut freshness = challenged_at_zero();
+        for number in 5..8 {
+            freshness.beat(HOST, &beat(number, &[[7; 8]]), CADENCE, WINDOW); // made at 0, 10, 20
+        }
+        // Beats 8 and 9 were made at 30 and 40, and are handed out at 100.
+        assert!(freshness.beat(HOST, &beat(9, &[]), CADENCE, WINDOW));
+        assert_eq!(freshness.stale(at(100)), [HOST]);
+    }
+
+    #[test]
+    fn a_beat_without_an_echo_says_nothing_yet_and_an_old_number_nothing_at_all() {
+        let mut freshness = challenged_at_zero();
+        assert!(freshness.beat(HOST, &beat(900, &[]), CADENCE, WINDOW));
+        assert_eq!(freshness.stale(at(30)), [HOST]);
+        assert!(!freshness.beat(HOST, &beat(900, &[[7; 8]]), CADENCE, WINDOW), "a replay");
+        assert!(!freshness.beat(ParticipantId([2; 16]), &beat(901, &[[7; 8]]), CADENCE, WINDOW), "no host");
+        assert_eq!(freshness.stale(at(30)), [HOST]);
+    }
+
+    #[test]
+    fn a_new_host_has_the_window_for_his_first_echo() {
+        let mut freshness = challenged_at_zero();
+        freshness.beat(HOST, &beat(0, &[[7; 8]]), CADENCE, WINDOW);
+        let new = ParticipantId([3; 16]);
+        freshness.begin_epoch(&[HOST, new], at(20), WINDOW, CADENCE);
+        assert_eq!(freshness.stale(at(40)), [HOST]);
+        freshness.begin_epoch(&[new], at(41), WINDOW, CADENCE);
+        assert_eq!((freshness.stale(at(49)), freshness.stale(at(50))), (vec![], vec![new]), "no second grace");
+    }
+}

@@ -1,0 +1,409 @@
+//! Who is there: talk among members, liveness of hosts and members, acknowledgements of epochs (R7, R12, R13, R20 to R22).
+
+mod acks;
+mod duties;
+mod freshness;
+mod talk;
+mod watch;
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::epochs::Announced;
+use super::message::{Event, Lane};
+use super::roster::{self, Cause};
+use super::{Call, CallError, HandleError};
+use crate::crypto::hash;
+use crate::group::EngineError;
+use crate::id::{Epoch, MailboxId, ParticipantId};
+use crate::time::Time;
+
+use acks::Acks;
+use freshness::Freshness;
+use talk::{Announcement, Outside, Talk, TalkKeys};
+use watch::{Limits, Watch};
+
+pub use talk::TalkFault;
+pub(super) use talk::{Beat, KnockHash};
+
+/// Messages of an epoch that is not reached yet, which wait for it; the oldest go first.
+const MAX_AHEAD: usize = 64;
+/// A longer one is not kept: only handovers are, and those come again.
+const MAX_AHEAD_LEN: usize = 4096;
+/// Challenges go to everybody's talk lane: not more than ten a second in the whole call.
+const CHALLENGE_SPACING: Duration = Duration::from_millis(100);
+/// When many have reason to speak at once, they spread it over this much time for each of them.
+const SPREAD: Duration = Duration::from_millis(10);
+
+/// Whether this member may seal and open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Standing {
+    Connected,
+    /// R21; `all` hosts are silent (R22) or some.
+    CutOff { all: bool },
+    /// R22: the user goes on although all hosts are silent.
+    GoingOn,
+}
+
+/// The talk of an epoch, and until when it is listened to.
+struct Line {
+    keys: TalkKeys,
+    committer: Option<ParticipantId>,
+    close_at: Time,
+}
+
+/// What a call knows of who is there.
+pub(super) struct Presence {
+    lines: BTreeMap<Epoch, Line>,
+    ahead: VecDeque<Bytes>,
+    freshness: Freshness,
+    watch: Watch,
+    acks: Acks,
+    standing: Standing,
+    hosting: bool,
+    /// Which hosts said that they hold the lobby's key.
+    keyholders: BTreeMap<ParticipantId, bool>,
+    /// 0 to 1: this member's place when many would speak at once; drawn by lot, so that a seed repeats it.
+    place: f64,
+}
+
+impl Presence {
+    pub(super) fn new(lot: [u8; 4]) -> Self {
+        Self {
+            lines: BTreeMap::new(),
+            ahead: VecDeque::new(),
+            freshness: Freshness::default(),
+            watch: Watch::default(),
+            acks: Acks::default(),
+            standing: Standing::Connected,
+            hosting: false,
+            keyholders: BTreeMap::new(),
+            place: f64::from(u32::from_be_bytes(lot)) / f64::from(u32::MAX),
+        }
+    }
+
+    pub(super) fn mailboxes(&self) -> impl Iterator<Item = MailboxId> {
+        self.acks.mailboxes()
+    }
+
+    pub(super) fn reads(&self, mailbox: MailboxId) -> bool {
+        self.acks.reads(mailbox)
+    }
+
+    /// Wipes the talk keys.
+    pub(super) fn end(&mut self) {
+        self.lines.clear();
+        self.ahead.clear();
+        self.acks.clear();
+    }
+}
+
+impl Call {
+    /// A new epoch: who is there now, with new talk keys. The keys of older ones stay for as long as their frames.
+    pub(super) fn begin_presence(&mut self, close_older_at: Time) -> Result<(), EngineError> {
+        let (call, now) = (self.id, self.now);
+        let leaves = self.group.leaves();
+        let id = |key: &[u8]| roster::participant_id(call, key);
+        let keys =
+            TalkKeys::new(call, &self.group, self.policy.suite(), self.policy.epoch_bits(), &leaves, id)?;
+        let (epoch, acknowledgements, width) = (keys.epoch(), keys.acknowledgements(), keys.width());
+        let committer = match self.roster.cause {
+            Cause::Founded => None,
+            Cause::Joined { by } | Cause::Commit { by, .. } => Some(by),
+        };
+        let presence = &mut self.presence;
+        presence.lines.values_mut().for_each(|line| line.close_at = line.close_at.min(close_older_at));
+        presence.lines.insert(epoch, Line { keys, committer, close_at: Time::NEVER });
+
+        let others = self.roster.members.iter().filter(|member| !member.is_me);
+        let others = others.map(|member| (member.id, member.is_host)).collect::<Vec<_>>();
+        let hosts = others.iter().filter(|(_, is_host)| *is_host).map(|(id, _)| *id).collect::<Vec<_>>();
+        let spread = (SPREAD * u32::try_from(others.len()).unwrap_or(u32::MAX)).min(self.policy.heartbeat());
+        let within = spread.mul_f64(presence.place);
+        presence.freshness.begin_epoch(&hosts, now, self.policy.liveness_window(), within);
+        presence.keyholders.retain(|id, _| hosts.contains(id));
+        let hosting = self.roster.me().is_some_and(|me| me.is_host);
+        match (presence.hosting, hosting) {
+            (false, true) => presence.watch.stand_up(now),
+            (true, false) => {
+                presence.watch.stand_down();
+                presence.acks.clear();
+            }
+            _ => {}
+        }
+        presence.hosting = hosting;
+        if hosting {
+            let newcomers = match &self.roster.cause {
+                Cause::Commit { admitted, .. } => admitted.as_slice(),
+                _ => &[],
+            };
+            presence.watch.begin_epoch(&others, |id| newcomers.contains(&id), now);
+            let roster = &self.roster;
+            presence.acks.retain(|id| roster.member(id).is_some());
+            if committer == roster.me().map(|me| me.id) {
+                let deadlines = [self.policy.switch_deadline(), self.policy.newcomer_window()];
+                let others = others.iter().map(|(id, _)| *id);
+                presence.acks.begin(epoch, acknowledgements, others, width, now, deadlines);
+            }
+        }
+        // What came before its epoch did.
+        for bytes in core::mem::take(&mut self.presence.ahead) {
+            let _ = self.handle_talk(&bytes);
+        }
+        Ok(())
+    }
+
+    /// Takes in a message of the talk lane, or of a mailbox for acknowledgements.
+    pub(super) fn handle_talk(&mut self, bytes: &Bytes) -> Result<(), HandleError> {
+        let heard = self.try_handle_talk(bytes);
+        heard.inspect_err(|_| self.recorder.refused_talk()).map_err(HandleError::Talk)
+    }
+
+    fn try_handle_talk(&mut self, bytes: &Bytes) -> Result<(), TalkFault> {
+        let (cadence, is_host) = (self.policy.heartbeat(), self.presence.hosting);
+        if is_host && self.presence.watch.own_came_back(beat_hash(bytes), self.now, cadence) {
+            return Ok(());
+        }
+        let outside = Outside::read(bytes)?;
+        let bits = self.policy.epoch_bits();
+        let (low, newest) = (outside.low_bits(bits), self.epoch());
+        let mask = (1 << bits) - 1;
+        let ahead_by = low.wrapping_sub(newest.0) & mask;
+        let is_ahead = (1..=1 << (bits - 1)).contains(&ahead_by);
+        let line = self.presence.lines.iter_mut().rev().find(|(epoch, _)| epoch.0 & mask == low);
+        let Some((epoch, line)) = line else {
+            return if is_ahead { self.hold_talk(bytes) } else { Err(TalkFault::EpochClosed) };
+        };
+        let (epoch, committer) = (*epoch, line.committer);
+        match line.keys.open(&outside, bytes, is_host) {
+            Ok(None) => Ok(()),
+            Ok(Some((from, talk))) => {
+                let leaf = line.keys.leaf_of(from).unwrap_or_default();
+                self.heard(epoch, committer, from, leaf, talk)
+            }
+            // An old epoch may have the low bits of one that is not reached yet (as R18 has it for frames).
+            Err(TalkFault::Unauthentic) if is_ahead && epoch != newest => self.hold_talk(bytes),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn hold_talk(&mut self, bytes: &Bytes) -> Result<(), TalkFault> {
+        let ahead = &mut self.presence.ahead;
+        if bytes.len() <= MAX_AHEAD_LEN {
+            if ahead.len() == MAX_AHEAD {
+                ahead.pop_front();
+            }
+            ahead.push_back(bytes.clone());
+        }
+        Ok(())
+    }
+
+    /// Somebody on the roster of `epoch` said something, authentically.
+    fn heard(
+        &mut self,
+        epoch: Epoch,
+        committer: Option<ParticipantId>,
+        from: ParticipantId,
+        leaf: usize,
+        talk: Talk,
+    ) -> Result<(), TalkFault> {
+        let now = self.now;
+        let member = self.roster.member(from);
+        let (is_host, may_admit) = member.map_or((false, false), |m| (m.is_host, m.may_admit));
+        self.presence.watch.heard(from, matches!(talk, Talk::Beat(_)), now);
+        match talk {
+            Talk::Beat(_) if !is_host => return Err(TalkFault::NotEntitled),
+            Talk::Beat(beat) => {
+                let (cadence, window) = (self.policy.heartbeat(), self.policy.liveness_window());
+                self.presence.freshness.beat(from, &beat, cadence, window);
+                let has_key = beat.has_lobby_key == 1;
+                self.presence.keyholders.insert(from, has_key);
+                self.recorder.epochs_behind(from, self.epoch().0.checked_sub(epoch.0));
+                if may_admit && !has_key {
+                    self.hand_over_if_ours_to_do(from);
+                }
+            }
+            // R20: nobody but the committer.
+            Talk::Announcement(_) if committer != Some(from) => return Err(TalkFault::NotEntitled),
+            Talk::Announcement(_) => self.announced(epoch),
+            Talk::Acknowledgement => {
+                self.recorder.epochs_behind(from, self.epoch().0.checked_sub(epoch.0));
+                self.presence.acks.acknowledged(epoch, from, leaf);
+            }
+            Talk::Challenge(challenge) => self.presence.watch.challenged_by(from, challenge),
+            Talk::Handover(handover) => self.handed_over(&handover),
+            Talk::Settled(_) if !may_admit => return Err(TalkFault::NotEntitled),
+            Talk::Settled(knocks) => self.knocks_settled(&knocks),
+            Talk::Stranded(position) => self.somebody_is_stranded(from, position),
+        }
+        Ok(())
+    }
+
+    fn announced(&mut self, epoch: Epoch) {
+        if self.epochs.announce(epoch) == Announced::News {
+            self.tick_epochs();
+        }
+    }
+
+    /// Tells the committing host that this epoch's frames can be opened here (R20).
+    pub(super) fn acknowledge(&mut self, epoch: Epoch) {
+        let me = self.me();
+        let Some(line) = self.presence.lines.get_mut(&epoch) else { return };
+        if line.committer.is_none_or(|committer| committer == me) || self.stranded.is_some() {
+            return;
+        }
+        let bytes = line.keys.seal(&self.group, &Talk::Acknowledgement);
+        let mailbox = line.keys.acknowledgements();
+        self.send(Lane::Mailbox(mailbox), bytes);
+    }
+
+    /// Says something to all, in the newest epoch.
+    fn say(&mut self, talk: &Talk) -> Option<Bytes> {
+        self.say_in(self.epoch(), talk)
+    }
+
+    fn say_in(&mut self, epoch: Epoch, talk: &Talk) -> Option<Bytes> {
+        let line = self.presence.lines.get_mut(&epoch)?;
+        let bytes = line.keys.seal(&self.group, talk);
+        self.send(Lane::Talk, bytes.clone());
+        Some(bytes)
+    }
+
+    /// Does what is due.
+    pub(super) fn tick_presence(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
+        let now = self.now;
+        self.presence.lines.retain(|_, line| line.close_at > now);
+        if self.stranded.is_none() {
+            for (epoch, acknowledged) in self.presence.acks.to_announce(now) {
+                let announcement = Announcement { acknowledged: acknowledged.into() };
+                self.say_in(epoch, &Talk::Announcement(announcement));
+                self.announced(epoch);
+            }
+            self.beat_if_due();
+            self.challenge_if_due();
+            self.do_duties();
+        }
+        self.stand();
+    }
+
+    fn beat_if_due(&mut self) {
+        let now = self.now;
+        if !self.presence.hosting || self.presence.watch.beat_due_at() > now {
+            return;
+        }
+        let (number, echoes) = self.presence.watch.take_beat(now, self.policy.heartbeat());
+        let authenticator = hash::labelled("subrosa authenticator", &[&self.group.authenticator()]);
+        let beat = Beat {
+            number,
+            next: self.next,
+            authenticator: *authenticator.first_chunk().expect("32 bytes have 16 first ones"),
+            has_lobby_key: self.lobby.is_some().into(),
+            echoes,
+        };
+        if let Some(bytes) = self.say(&Talk::Beat(beat)) {
+            self.presence.watch.sent(beat_hash(&bytes));
+        }
+    }
+
+    fn challenge_if_due(&mut self) {
+        let now = self.now;
+        if self.presence.freshness.challenge_due_at() > now {
+            return;
+        }
+        let Ok(challenge) = self.group.random().bytes() else { return };
+        let (soon, later) = (self.policy.heartbeat(), self.challenge_interval());
+        // Not all at the same time, and not for ever in the same order.
+        let later = later.mul_f64(0.75 + 0.25 * self.presence.place);
+        self.presence.freshness.challenged(challenge, now, soon, later);
+        self.say(&Talk::Challenge(challenge));
+    }
+
+    /// How often a member shows that he is there.
+    fn challenge_interval(&self) -> Duration {
+        let members = u32::try_from(self.roster.members.len()).unwrap_or(u32::MAX);
+        (self.policy.silence_limit() / 3).max(CHALLENGE_SPACING * members)
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            cadence: self.policy.heartbeat(),
+            newcomer: self.policy.newcomer_window(),
+            // Sooner than members fall silent for want of his beats (R21).
+            host: self.policy.liveness_window() * 3 / 4,
+            member: self.policy.silence_limit().max(self.challenge_interval() * 3),
+        }
+    }
+
+    /// R21, R22: without a fresh beat of every host nothing is sealed or opened, unless the user wants it so.
+    fn stand(&mut self) {
+        let stale = self.presence.freshness.stale(self.now);
+        let all = stale.len() == self.presence.freshness.hosts() && !self.presence.hosting;
+        let (before, after) = match (self.presence.standing, stale.is_empty()) {
+            (before, true) => (before, Standing::Connected),
+            (Standing::GoingOn, false) if all => (Standing::GoingOn, Standing::GoingOn),
+            (before, false) => (before, Standing::CutOff { all }),
+        };
+        if before == after {
+            return;
+        }
+        self.presence.standing = after;
+        match after {
+            Standing::Connected => {
+                self.ring.resume();
+                if matches!(before, Standing::CutOff { .. } | Standing::GoingOn) {
+                    self.event(Event::Resumed);
+                }
+            }
+            Standing::CutOff { all } => {
+                self.ring.pause();
+                self.event(if all { Event::HostSilent } else { Event::CutOff { silent: stale } });
+            }
+            Standing::GoingOn => {}
+        }
+    }
+
+    /// Goes on although every host is silent (R22): frames are sealed and opened again, among those who are on the roster now. With no
+    /// host nobody can join or be removed, so this is an explicit act of the user, who has to know it. When a host comes back, the
+    /// call is again what it was.
+    ///
+    /// # Errors
+    /// [`CallError::HostsThere`] unless [`Event::HostSilent`] was the last word, [`CallError::Ended`].
+    pub fn go_on_without_host(&mut self, now: Time) -> Result<(), CallError> {
+        self.living()?;
+        if self.presence.standing != (Standing::CutOff { all: true }) {
+            return Err(CallError::HostsThere);
+        }
+        self.presence.standing = Standing::GoingOn;
+        self.ring.resume();
+        self.after_command(now)
+    }
+
+    /// Returns whether frames are neither sealed nor opened, because a host's heartbeats are missing (R21).
+    pub fn is_cut_off(&self) -> bool {
+        matches!(self.presence.standing, Standing::CutOff { .. })
+    }
+
+    pub(super) fn next_presence_at(&self) -> Time {
+        let presence = &self.presence;
+        let closing = presence.lines.values().map(|line| line.close_at).min().unwrap_or(Time::NEVER);
+        let stale = presence.freshness.next_stale_at(self.now);
+        if self.stranded.is_some() {
+            return closing.min(stale);
+        }
+        let beat = if presence.hosting { presence.watch.beat_due_at() } else { Time::NEVER };
+        [closing, stale, beat, presence.acks.next_due_at(), presence.freshness.challenge_due_at()]
+            .into_iter()
+            .chain([self.next_duty_at()])
+            .min()
+            .unwrap_or(Time::NEVER)
+    }
+}
+
+fn beat_hash(bytes: &[u8]) -> [u8; 32] {
+    hash::labelled("subrosa own beat", &[bytes])
+}

@@ -1,0 +1,231 @@
+//! What a host does for the others' liveness, and sees of it: his own beats, and who is silent (R13, R21).
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use super::talk::Challenge;
+use crate::id::ParticipantId;
+use crate::time::Time;
+
+/// Challenges echoed in one beat, at most: 8 kB of a beat that goes to everybody. The rest waits for the next one.
+const MAX_ECHOES: usize = 1024;
+
+/// How long each kind of participant may be silent.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) cadence: Duration,
+    pub(super) newcomer: Duration,
+    pub(super) host: Duration,
+    pub(super) member: Duration,
+}
+
+struct Heard {
+    at: Time,
+    /// R13: he has shown that he is in. A founder's first companions are newcomers, those whom a new host finds are not.
+    shown: bool,
+    is_host: bool,
+    /// R7: he said that he cannot follow.
+    lost: bool,
+}
+
+/// A host's watch over the others.
+#[derive(Default)]
+pub(super) struct Watch {
+    others: BTreeMap<ParticipantId, Heard>,
+    /// One for each participant, so that a member cannot crowd out the others.
+    echoes: BTreeMap<ParticipantId, Challenge>,
+    /// Rises for as long as the call lasts, also when the host is none for a while.
+    next_number: u64,
+    next_beat_at: Time,
+    /// Hash of the last own beat, to know it when the talk lane brings it back.
+    last_beat: Option<[u8; 32]>,
+    /// When the talk lane last brought an own beat back: until then others could be heard.
+    lane_worked_at: Time,
+}
+
+impl Watch {
+    /// A new roster. `newcomers` says who came with it.
+    pub(super) fn begin_epoch(
+        &mut self,
+        others: &[(ParticipantId, bool)],
+        newcomers: impl Fn(ParticipantId) -> bool,
+        now: Time,
+    ) {
+        let there = others.iter().map(|(id, _)| *id).collect::<std::collections::BTreeSet<_>>();
+        self.others.retain(|id, _| there.contains(id));
+        self.echoes.retain(|id, _| there.contains(id));
+        for (id, is_host) in others {
+            let heard = self.others.entry(*id).or_insert(Heard {
+                at: now,
+                shown: !newcomers(*id),
+                is_host: *is_host,
+                lost: false,
+            });
+            if *is_host && !heard.is_host {
+                heard.at = now; // he has not had time to beat
+            }
+            heard.is_host = *is_host;
+        }
+    }
+
+    /// This participant is not a host any more, or not yet.
+    pub(super) fn stand_down(&mut self) {
+        *self = Self { next_number: self.next_number, next_beat_at: self.next_beat_at, ..Self::default() };
+    }
+
+    /// This participant has become a host.
+    pub(super) fn stand_up(&mut self, now: Time) {
+        self.lane_worked_at = now;
+    }
+
+    /// Somebody was heard. Only a beat counts for a host: it is what members wait for.
+    pub(super) fn heard(&mut self, id: ParticipantId, is_beat: bool, now: Time) {
+        if let Some(heard) = self.others.get_mut(&id).filter(|heard| is_beat || !heard.is_host) {
+            heard.at = now;
+        }
+        if let Some(heard) = self.others.get_mut(&id) {
+            heard.shown = true;
+        }
+    }
+
+    /// Somebody said that he cannot follow any more: nobody need wait for him.
+    pub(super) fn give_up(&mut self, id: ParticipantId) {
+        self.others.entry(id).and_modify(|heard| heard.lost = true);
+    }
+
+    pub(super) fn challenged_by(&mut self, id: ParticipantId, challenge: Challenge) {
+        if self.others.contains_key(&id) {
+            self.echoes.insert(id, challenge);
+        }
+    }
+
+    pub(super) fn beat_due_at(&self) -> Time {
+        self.next_beat_at
+    }
+
+    /// Takes the number and the echoes of the beat that goes out now; the next one is due a cadence later, never sooner (R21).
+    pub(super) fn take_beat(&mut self, now: Time, cadence: Duration) -> (u64, Vec<Challenge>) {
+        let echoed = self.echoes.keys().copied().take(MAX_ECHOES).collect::<Vec<_>>();
+        let echoes = echoed.iter().filter_map(|id| self.echoes.remove(id)).collect();
+        let number = self.next_number;
+        self.next_number += 1;
+        self.next_beat_at = now + cadence;
+        (number, echoes)
+    }
+
+    pub(super) fn sent(&mut self, beat: [u8; 32]) {
+        self.last_beat = Some(beat);
+    }
+
+    /// Takes in a message that claims to be our own; says whether it is the last beat.
+    pub(super) fn own_came_back(&mut self, hash: [u8; 32], now: Time, cadence: Duration) -> bool {
+        if self.last_beat != Some(hash) {
+            return false;
+        }
+        self.last_beat = None;
+        // While the lane was down nobody could be heard: that is nobody's silence.
+        let outage = (now - self.lane_worked_at).saturating_sub(cadence);
+        for heard in self.others.values_mut() {
+            heard.at = (heard.at + outage).min(now);
+        }
+        self.lane_worked_at = now;
+        true
+    }
+
+    fn silent_at(&self, heard: &Heard, limits: &Limits) -> Time {
+        let limit = match heard {
+            Heard { lost: true, .. } => return Time::ZERO,
+            Heard { shown: false, .. } => limits.newcomer,
+            Heard { is_host: true, .. } => limits.host,
+            _ => limits.member,
+        };
+        heard.at + limit
+    }
+
+    /// Returns who has been silent for too long, given `grace` more, as far as the talk lane was there to tell.
+    pub(super) fn silent(&self, now: Time, limits: &Limits, grace: Duration) -> Vec<ParticipantId> {
+        if now - self.lane_worked_at > limits.cadence * 3 / 2 {
+            return Vec::new();
+        }
+        let silent = |heard: &&Heard| self.silent_at(heard, limits) + grace <= now;
+        self.others.iter().filter(|(_, heard)| silent(heard)).map(|(id, _)| *id).collect()
+    }
+
+    /// Returns when the next one will have been silent for too long, unless he is heard.
+    pub(super) fn next_silent_at(&self, now: Time, limits: &Limits, grace: Duration) -> Time {
+        let at = self.others.values().map(|heard| self.silent_at(heard, limits) + grace);
+        at.filter(|at| *at > now).min().unwrap_or(Time::NEVER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const LIMITS: Limits =
+        Limits { cadence: Duration::from_secs(10), newcomer: Duration::from_secs(30), host: Duration::from_secs(22), member: Duration::from_secs(120) };
+    const ANN: ParticipantId = ParticipantId([1; 16]);
+    const BOB: ParticipantId = ParticipantId([2; 16]);
+
+    fn at(seconds: u32) -> Time {
+        Time::ZERO + SECOND * seconds
+    }
+
+    fn watch() -> Watch {
+        let mut watch = Watch::default();
+        watch.begin_epoch(&[(ANN, true), (BOB, false)], |id| id == BOB, at(0));
+        watch
+    }
+
+    fn beat_comes_back(watch: &mut Watch, now: Time) {
+        watch.sent([1; 32]);
+        assert!(watch.own_came_back([1; 32], now, LIMITS.cadence));
+    }
+
+    #[test]
+    fn each_kind_has_its_own_patience() {
+        let mut watch = watch();
+        for second in [10, 20, 22, 30] {
+            beat_comes_back(&mut watch, at(second));
+        }
+        assert_eq!(watch.silent(at(30), &LIMITS, Duration::ZERO), [ANN, BOB]);
+        assert_eq!(watch.silent(at(30), &LIMITS, SECOND * 2), [ANN]);
+        watch.heard(BOB, false, at(30));
+        watch.heard(ANN, false, at(30));
+        assert_eq!(watch.silent(at(31), &LIMITS, Duration::ZERO), [ANN], "only a beat counts for a host");
+        watch.heard(ANN, true, at(31));
+        assert_eq!(watch.silent(at(32), &LIMITS, Duration::ZERO), []);
+        assert_eq!(watch.next_silent_at(at(32), &LIMITS, Duration::ZERO), at(53));
+    }
+
+    /// After an outage of the service everybody comes back; nobody shall find himself removed for it.
+    #[test]
+    fn an_outage_of_the_talk_lane_is_nobodys_silence() {
+        let mut watch = watch();
+        watch.heard(BOB, false, at(1));
+        watch.heard(ANN, true, at(1));
+        beat_comes_back(&mut watch, at(10));
+        assert_eq!(watch.silent(at(600), &LIMITS, Duration::ZERO), [], "nothing is heard, own beats neither");
+        beat_comes_back(&mut watch, at(600));
+        assert_eq!(watch.silent(at(600), &LIMITS, Duration::ZERO), []);
+        assert!(!watch.own_came_back([1; 32], at(601), LIMITS.cadence), "a replay proves nothing");
+        for second in [610, 620] {
+            beat_comes_back(&mut watch, at(second));
+        }
+        assert_eq!(watch.silent(at(620), &LIMITS, Duration::ZERO), [ANN], "now he has had his time");
+    }
+
+    #[test]
+    fn each_challenge_is_echoed_once_and_numbers_rise() {
+        let mut watch = watch();
+        watch.challenged_by(ANN, [1; 8]);
+        watch.challenged_by(BOB, [2; 8]);
+        watch.challenged_by(BOB, [3; 8]);
+        watch.challenged_by(ParticipantId([9; 16]), [4; 8]);
+        assert_eq!(watch.take_beat(at(0), LIMITS.cadence), (0, vec![[1; 8], [3; 8]]));
+        assert_eq!(watch.beat_due_at(), at(10));
+        watch.stand_down();
+        assert_eq!(watch.take_beat(at(10), LIMITS.cadence), (1, vec![]));
+    }
+}

@@ -1,0 +1,111 @@
+//! What a commit would have done that this member cannot apply (R7).
+//!
+//! The engine says that a path or a confirmation tag is wrong, but neither who made the commit nor what it proposes. Whether
+//! to skip it or to be stranded hangs on that: a commit that breaks the policy means nothing, also to those for whom it does not
+//! decrypt. So the provider notes what it decrypts while an entry is processed, and this module reads it again: RFC 9420 §6.3.2
+//! (sender data), §6.3.1 (PrivateMessageContent), §12.4 (Commit).
+
+use openmls::extensions::Extensions;
+use openmls::group::Member;
+use openmls::prelude::{Capabilities, GroupContext, KeyPackageIn, ProposalOrRefIn, ProtocolVersion, QueuedProposal};
+use openmls::schedule::{PreSharedKeyId, Psk};
+use tls_codec::{DeserializeBytes as _, Serialize as _, VLBytes};
+
+use super::capabilities;
+use super::provider::{Crypto, Noted};
+use super::summary::{AddedLeaf, CommitSummary, policy_of};
+use crate::crypto::hpke;
+
+const ADD: u16 = 1;
+const REMOVE: u16 = 3;
+const PRE_SHARED_KEY: u16 = 4;
+const GROUP_CONTEXT_EXTENSIONS: u16 = 7;
+const BASIC_CREDENTIAL: u16 = 1;
+const LEAF_NODE_SOURCE_COMMIT: u8 = 3;
+
+/// Reads what was noted while a commit was processed; `None` if it was not authentic, or no commit.
+pub(super) fn reread(
+    crypto: &Crypto,
+    noted: &Noted,
+    logged: &[(u32, QueuedProposal)],
+    member_at: impl Fn(u32) -> Option<Member>,
+) -> Option<CommitSummary> {
+    let [sender_data, content, ..] = noted.opened.as_slice() else { return None };
+    if !noted.signature_held {
+        return None;
+    }
+    let (committer, _) = u32::tls_deserialize_bytes(sender_data).ok()?;
+    let (proposals, rest) = VLBytes::tls_deserialize_bytes(content).ok()?;
+    let mut summary = CommitSummary { committer, ..CommitSummary::default() };
+    let mut proposals = proposals.as_slice();
+    while !proposals.is_empty() {
+        let (_, after) = ProposalOrRefIn::tls_deserialize_bytes(proposals).ok()?;
+        let one = proposals.get(..proposals.len() - after.len())?;
+        count(&mut summary, crypto, one, logged)?;
+        proposals = after;
+    }
+    if let [1, path @ ..] = rest {
+        let current = member_at(committer);
+        summary.changes_identity = !current.is_some_and(|member| keeps_identity(path, &member) == Some(true));
+    }
+    Some(summary)
+}
+
+fn count(
+    summary: &mut CommitSummary,
+    crypto: &Crypto,
+    one: &[u8],
+    logged: &[(u32, QueuedProposal)],
+) -> Option<()> {
+    let (by_value, rest) = one.split_first()?;
+    if *by_value != 1 {
+        let covered = logged.iter().find(|(_, proposal)| {
+            proposal.proposal_reference_ref().tls_serialize_detached().is_ok_and(|written| written == rest)
+        });
+        match covered {
+            Some((leaf, _)) => summary.covered_leaves.push(*leaf),
+            None => summary.others += 1,
+        }
+        return Some(());
+    }
+    let (kind, body) = u16::tls_deserialize_bytes(rest).ok()?;
+    match kind {
+        ADD => match KeyPackageIn::tls_deserialize_exact_bytes(body).ok()?.validate(crypto, ProtocolVersion::Mls10) {
+            Ok(key_package) => summary.adds.push(AddedLeaf::of(&key_package)),
+            Err(_) => summary.others += 1,
+        },
+        REMOVE => summary.removes.push(u32::tls_deserialize_exact_bytes(body).ok()?),
+        PRE_SHARED_KEY => match PreSharedKeyId::tls_deserialize_exact_bytes(body).ok()?.psk() {
+            Psk::External(external) => summary.psks.push(external.psk_id().to_vec()),
+            _ => summary.others += 1,
+        },
+        GROUP_CONTEXT_EXTENSIONS if summary.policy.is_none() => {
+            match Extensions::<GroupContext>::tls_deserialize_exact_bytes(body).ok().and_then(|e| policy_of(&e)) {
+                Some(policy) => summary.policy = Some(policy),
+                None => summary.others += 1,
+            }
+        }
+        _ => summary.others += 1,
+    }
+    Some(())
+}
+
+/// RFC 9420 §7.2: the LeafNode with which an UpdatePath begins, held against the committer's leaf.
+fn keeps_identity(path: &[u8], member: &Member) -> Option<bool> {
+    let (encryption_key, rest) = VLBytes::tls_deserialize_bytes(path).ok()?;
+    let (signature_key, rest) = VLBytes::tls_deserialize_bytes(rest).ok()?;
+    let (credential_type, rest) = u16::tls_deserialize_bytes(rest).ok()?;
+    let (credential, rest) = VLBytes::tls_deserialize_bytes(rest).ok()?;
+    let (its_capabilities, rest) = Capabilities::tls_deserialize_bytes(rest).ok()?;
+    let [LEAF_NODE_SOURCE_COMMIT, rest @ ..] = rest else { return Some(false) };
+    let (_parent_hash, rest) = VLBytes::tls_deserialize_bytes(rest).ok()?;
+    let (extensions, _) = VLBytes::tls_deserialize_bytes(rest).ok()?;
+    Some(
+        credential_type == BASIC_CREDENTIAL
+            && credential.as_slice() == member.credential.serialized_content()
+            && signature_key.as_slice() == member.signature_key
+            && its_capabilities == capabilities()
+            && extensions.as_slice().is_empty()
+            && hpke::is_usable(encryption_key.as_slice()),
+    )
+}
