@@ -13,7 +13,9 @@ use proptest::sample::{Index, SizeRange};
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use subrosa::danger::ExportedKey;
 use subrosa::sframe::{Header, KeyId, MAX_HEADER_LEN, StaticOpener, StaticSealer, UniqueKey};
-use subrosa::{Event, HandleError, HostAnswer, Invite, JoinError, Message, Opener, Opening, Output, Sealer};
+use subrosa::{
+    Call, Event, HandleError, HostAnswer, Invite, JoinError, Lane, Message, Opener, Opening, Output, Sealer,
+};
 
 /// One way to damage a message.
 #[derive(Clone, Debug)]
@@ -197,7 +199,8 @@ fn damaged_answers_are_not_answers_and_the_genuine_one_is() {
     let (guest, knock) = room.knock("Bob");
     room.calls[0].handle_message(&knock, room.now).expect("a knock");
     room.pump();
-    let answer = room.mail[0].payload.clone();
+    let lane = Lane::Mailbox(guest.answer_mailbox());
+    let answer = room.mail.iter().find(|mail| mail.lane == lane).expect("an answer").payload.clone();
     check(1000, damage(), |damage| {
         let damaged = damage.to(&answer, &knock.payload);
         if damaged != answer[..] {
@@ -230,6 +233,16 @@ impl Media {
     }
 }
 
+/// What a call wants, but for what it reports of things that went wrong.
+fn next_but_trouble(call: &mut Call) -> Output {
+    loop {
+        match call.poll_output() {
+            Output::Event(Event::Trouble(_)) => {}
+            other => return other,
+        }
+    }
+}
+
 /// A host's call takes no harm from what is in the lobby's mailbox, and nothing of it is kept.
 #[test]
 fn damaged_knocks_are_refused_and_the_genuine_one_is_heard() {
@@ -245,10 +258,10 @@ fn damaged_knocks_are_refused_and_the_genuine_one_is_heard() {
         if ![&knock, &other].contains(&&damaged) {
             let outcome = host.handle_message(&damaged, now);
             prop_assert!(matches!(outcome, Err(HandleError::Knock(_))), "{outcome:?}");
-            prop_assert!(matches!(host.poll_output(), Output::Timeout(_)), "nothing came of it");
+            prop_assert!(matches!(next_but_trouble(host), Output::Timeout(_)), "nothing came of it");
         }
         prop_assert_eq!(host.handle_message(&knock, now), Ok(()));
-        prop_assert!(matches!(host.poll_output(), Output::Event(Event::Knock(_))));
+        prop_assert!(matches!(next_but_trouble(host), Output::Event(Event::Knock(_))));
         media.passes();
         Ok(())
     });
@@ -275,6 +288,8 @@ fn damaged_log_entries_are_skipped_and_the_genuine_one_is_applied() {
                 room.calls[0].remove(&[carl], now).expect("she may");
             }
         }
+        room.collect();
+        room.let_in();
         room.collect();
         let genuine = room.log.pop().expect("an entry");
 

@@ -145,7 +145,8 @@ impl Guest {
         };
         let joined = self.joiner.join(&admission.welcome, &expected, is_host)?;
         let departed = admission.departed.into_iter().map(Vec::from).collect();
-        Call::joined(self.invite.call(), joined, self.contact, departed, now).ok_or(JoinError::Refused(JoinFault::NotACall))
+        Call::joined(self.invite.call(), joined, self.contact, departed, now)
+            .ok_or(JoinError::Refused(JoinFault::NotACall))
     }
 }
 

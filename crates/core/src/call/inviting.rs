@@ -47,7 +47,11 @@ impl Call {
     }
 
     /// The policy may have changed: whom the lobby's key belongs to, and which invite counts.
-    pub(super) fn invite_after(&mut self, before: &Policy, new_lobby: Option<PrivateKey>) -> Result<(), EngineError> {
+    pub(super) fn invite_after(
+        &mut self,
+        before: &Policy,
+        new_lobby: Option<PrivateKey>,
+    ) -> Result<(), EngineError> {
         let rotated = before.invite_number() != self.policy.invite_number();
         let may_admit = self.policy.may_admit(&self.group.own_signature_key());
         if rotated {
@@ -68,7 +72,8 @@ impl Call {
         }
         // Whoever held the lobby's key and may not any more: removed, gone, or made an ordinary participant.
         let leaves = self.group.leaves();
-        let still = |key: &[u8]| self.policy.may_admit(key) && leaves.iter().any(|leaf| leaf.signature_key == key);
+        let still =
+            |key: &[u8]| self.policy.may_admit(key) && leaves.iter().any(|leaf| leaf.signature_key == key);
         if !rotated && before.hosts.iter().any(|host| host.may_admit() && !still(&host.key)) {
             self.rotation_due_since.get_or_insert(self.now);
         }
@@ -76,8 +81,13 @@ impl Call {
         let by_me = matches!(&self.roster.cause, roster::Cause::Commit { by, .. } if *by == self.me());
         if by_me && self.lobby.is_some() {
             let needs = |member: &&roster::Member| {
-                let key = leaves.iter().find(|leaf| leaf.index == member.leaf).map(|leaf| leaf.signature_key.as_slice());
-                member.may_admit && !member.is_me && (rotated || !key.is_some_and(|key| before.may_admit(key)))
+                let key = leaves
+                    .iter()
+                    .find(|leaf| leaf.index == member.leaf)
+                    .map(|leaf| leaf.signature_key.as_slice());
+                member.may_admit
+                    && !member.is_me
+                    && (rotated || !key.is_some_and(|key| before.may_admit(key)))
             };
             for id in self.roster.members.iter().filter(needs).map(|member| member.id).collect::<Vec<_>>() {
                 self.hand_over(id);

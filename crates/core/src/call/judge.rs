@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::policy::Policy;
 use super::identity::Credential;
+use super::policy::Policy;
 use super::roster::participant_id;
 use crate::group::{CommitSummary, Leaf};
 use crate::id::CallId;
@@ -133,7 +133,9 @@ fn judge_adds(before: &Before<'_>, commit: &CommitSummary) -> Result<(), Violati
         .map(|leaf| participant_id(before.call, &leaf.signature_key))
         .collect::<BTreeSet<_>>();
     for add in &commit.adds {
-        if !add.is_standard || !Credential::decode(&add.credential).is_some_and(|credential| credential.is_usable()) {
+        if !add.is_standard
+            || !Credential::decode(&add.credential).is_some_and(|credential| credential.is_usable())
+        {
             return Err(Violation::Leaf);
         }
         let key = add.signature_key.as_slice();
@@ -163,8 +165,7 @@ fn judge_policy(before: &Before<'_>, commit: &CommitSummary) -> Result<Policy, V
         return Err(Violation::Policy);
     }
     // Otherwise a host who may not admit could give himself the right, or a lobby key of his own.
-    let gives_rights =
-        next.hosts.iter().any(|host| host.may_admit() && !before.policy.may_admit(&host.key));
+    let gives_rights = next.hosts.iter().any(|host| host.may_admit() && !before.policy.may_admit(&host.key));
     let rotates = next.invite_number() != before.policy.invite_number();
     if (gives_rights || rotates) && !may_admit(before, commit) {
         return Err(Violation::MayNotAdmit);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::identity::Credential;
 use super::invite::Invite;
 use super::knock::{self, Answer, AnswerKey, AnswerNonce};
-use super::identity::Credential;
 use super::message::{Knock, Lane, Message, VouchRequest};
 use super::presence::KnockHash;
 use super::roster::{Fingerprint, participant_id};
@@ -99,6 +99,8 @@ pub(super) struct Lobby {
     waiting: BTreeMap<ParticipantId, Waiting>,
     /// R10: hashes of knocks, and the participations they asked for, for the invite's life.
     seen: BTreeSet<KnockHash>,
+    /// Those that other hosts answered.
+    answered: BTreeSet<KnockHash>,
     seen_ids: BTreeSet<ParticipantId>,
     seen_hpke_keys: BTreeSet<Vec<u8>>,
     /// Knocks that may still be opened, in thousandths, and since when.
@@ -116,6 +118,8 @@ pub(super) enum Heard {
     Knock(Knock),
     /// First a verifier of the app has to speak for the guest.
     Vouch(VouchRequest),
+    /// Another host answered it.
+    Answered,
 }
 
 impl Lobby {
@@ -124,7 +128,8 @@ impl Lobby {
         Self {
             private_key,
             waiting: BTreeMap::new(),
-            seen: answered.into_iter().take(MAX_REMEMBERED).collect(),
+            seen: BTreeSet::new(),
+            answered: answered.into_iter().take(MAX_REMEMBERED).collect(),
             seen_ids: BTreeSet::new(),
             seen_hpke_keys: BTreeSet::new(),
             allowance: u64::from(KNOCKS_AT_ONCE) * 1000,
@@ -139,13 +144,14 @@ impl Lobby {
     /// Returns hashes of knocks that were answered, some `max` of them.
     pub(super) fn settled_knocks(&self, max: usize) -> Vec<KnockHash> {
         let waiting = self.waiting.values().map(Waiting::short_hash).collect::<BTreeSet<_>>();
-        self.seen.iter().filter(|hash| !waiting.contains(*hash)).take(max).copied().collect()
+        let here = self.seen.iter().filter(|hash| !waiting.contains(*hash));
+        self.answered.iter().chain(here).take(max).copied().collect()
     }
 
     /// Another host answered these; returns the guests who waited here.
     pub(super) fn settle(&mut self, knocks: &[KnockHash]) -> Vec<ParticipantId> {
-        let room = MAX_REMEMBERED.saturating_sub(self.seen.len());
-        self.seen.extend(knocks.iter().take(room));
+        let room = MAX_REMEMBERED.saturating_sub(self.answered.len());
+        self.answered.extend(knocks.iter().take(room));
         let gone = self.waiting.iter().filter(|(_, waiting)| knocks.contains(&waiting.short_hash()));
         let gone = gone.map(|(id, _)| *id).collect::<Vec<_>>();
         self.waiting.retain(|id, _| !gone.contains(id));
@@ -180,6 +186,9 @@ impl Lobby {
             return Err(KnockFault::TooLong);
         }
         let hash = short(&knock::hash_of(bytes));
+        if self.answered.contains(&hash) {
+            return Ok(Heard::Answered);
+        }
         if self.seen.contains(&hash) {
             return Err(KnockFault::Replayed);
         }

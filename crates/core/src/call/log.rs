@@ -301,9 +301,9 @@ impl Call {
             .remove
             .retain(|id| roster.member(*id).is_some_and(|member| !leaving.contains(&member.leaf)));
         let is = |id: &ParticipantId, fits: &dyn Fn(&Member) -> bool| roster.member(*id).is_some_and(fits);
-        self.wanted.make_host.retain(|id, may_admit| {
-            is(id, &|member| !member.is_host || member.may_admit != *may_admit)
-        });
+        self.wanted
+            .make_host
+            .retain(|id, may_admit| is(id, &|member| !member.is_host || member.may_admit != *may_admit));
         self.wanted.unmake_host.retain(|id| is(id, &|member| member.is_host));
         self.wanted.lock.take_if(|locked| *locked == self.policy.is_locked());
         self.wanted.config.take_if(|config| *config == self.policy.config());
@@ -375,7 +375,8 @@ impl Call {
         let mut room = MAX_ENTRY_LEN / 2;
         let fits = |id: &ParticipantId| {
             let waiting = self.lobby.as_ref().and_then(|lobby| lobby.waiting(*id));
-            let len = waiting.map_or(0, |waiting| waiting.key_package.leaf.credential.len() + KEY_PACKAGE_LEN);
+            let len =
+                waiting.map_or(0, |waiting| waiting.key_package.leaf.credential.len() + KEY_PACKAGE_LEN);
             room = room.saturating_sub(len);
             room > 0
         };

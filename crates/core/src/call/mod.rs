@@ -177,7 +177,9 @@ impl Call {
         let policy = Policy::decode(&joined.group.policy()?)?;
         let by = roster::participant_id(id, &joined.admitted_by);
         let next = joined.position.checked_add(1).filter(|next| *next < MAX_POSITION)?;
-        Self::start(id, joined.group, contact, policy, Cause::Joined { by }, departed, next, now)?.opened(now).ok()
+        Self::start(id, joined.group, contact, policy, Cause::Joined { by }, departed, next, now)?
+            .opened(now)
+            .ok()
     }
 
     #[expect(clippy::too_many_arguments, reason = "private, and each is of another type")]
@@ -414,6 +416,7 @@ impl Call {
         match heard.inspect_err(|_| self.recorder.refused_knock())? {
             Heard::Knock(knock) => self.event(Event::Knock(knock)),
             Heard::Vouch(request) => self.event(Event::Vouch(request)),
+            Heard::Answered => {}
         }
         Ok(())
     }
@@ -466,6 +469,9 @@ impl Call {
         self.tick_presence();
         if let Some(survey) = self.ring.survey(&self.recorder.watched()) {
             self.recorder.survey(survey, self.now);
+            // A frame of an old epoch can name somebody who has left.
+            let roster = &self.roster;
+            self.recorder.members(|id| roster.member(id).is_some());
         }
         for trouble in self.recorder.due(self.now) {
             self.event(Event::Trouble(trouble));

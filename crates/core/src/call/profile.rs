@@ -81,8 +81,9 @@ impl Profile {
 
     /// Reads kind and name as a credential has them.
     pub(super) fn read(kind: u8, name: &[u8]) -> Option<Self> {
-        let kind =
-            [Kind::Person, Kind::Recorder, Kind::Bot, Kind::PhoneBridge].into_iter().nth(usize::from(kind))?;
+        let kind = [Kind::Person, Kind::Recorder, Kind::Bot, Kind::PhoneBridge]
+            .into_iter()
+            .nth(usize::from(kind))?;
         Self::new(core::str::from_utf8(name).ok()?, kind).ok()
     }
 }

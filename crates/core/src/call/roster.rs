@@ -3,8 +3,8 @@
 use core::fmt;
 use std::collections::BTreeSet;
 
-use super::policy::Policy;
 use super::identity::Credential;
+use super::policy::Policy;
 use super::profile::Kind;
 use crate::crypto::hash;
 use crate::group::Leaf;

@@ -3,8 +3,11 @@
 mod attacks;
 mod entering;
 mod epochs;
+mod hosts;
+mod liveness;
 mod log;
 mod room;
+mod stranded;
 
 /// What an app moves to its threads can be moved there.
 #[test]

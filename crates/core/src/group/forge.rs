@@ -1,10 +1,15 @@
 //! What a member with a tampered client could send; for tests of what the others do with it.
 
-use openmls::extensions::{Extension, UnknownExtension};
-use openmls::prelude::{CommitBuilder, Initial, LeafNodeParameters, MlsMessageOut};
+use openmls::extensions::{Extension, Extensions, UnknownExtension};
+use openmls::group::MlsGroup;
+use openmls::prelude::{
+    CommitBuilder, Initial, LeafNodeIndex, LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
+    PreSharedKeyProposal, Proposal,
+};
+use tls_codec::DeserializeBytes as _;
 
 use super::member::{Group, credential_with_key};
-use super::{POSITION_EXTENSION, VerifiedKeyPackage};
+use super::{POSITION_EXTENSION, VerifiedKeyPackage, context_extensions};
 
 /// What is wrong with a forged key package.
 pub(crate) enum Forgery {
@@ -27,6 +32,76 @@ impl Group {
         let identity = credential_with_key(credential, &self.signer.public());
         let leaf = LeafNodeParameters::builder().with_credential_with_key(identity).build();
         self.forge_commit(position, |commit| commit.leaf_node_parameters(leaf).force_self_update(true)).0
+    }
+
+    /// A commit of which some learn a wrong path secret. Takes their leaves' public keys.
+    pub(crate) fn forge_path(&mut self, wrong_for: Vec<Vec<u8>>, removes: u32, position: u64) -> Vec<u8> {
+        *self.provider.crypto.wrong_for.lock().expect("nobody panicked") = wrong_for;
+        let commit =
+            self.forge_commit(position, |commit| commit.propose_removals([LeafNodeIndex::new(removes)])).0;
+        self.provider.crypto.wrong_for.lock().expect("nobody panicked").clear();
+        commit
+    }
+
+    /// A commit with a policy change and whatever else.
+    pub(crate) fn forge_policy(
+        &mut self,
+        policy: Vec<u8>,
+        adds: Option<(&VerifiedKeyPackage, &[u8])>,
+        position: u64,
+    ) -> Vec<u8> {
+        let extensions = Extensions::from_vec(context_extensions(policy).into()).expect("they are ours");
+        let psk = adds.map(|(_, id)| {
+            let psk = self.psk(id).expect("it is seeded");
+            Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(psk)))
+        });
+        let added = adds.map(|(key_package, _)| key_package.for_forging().clone());
+        self.forge_commit(position, |commit| {
+            commit
+                .propose_adds(added)
+                .add_proposals(psk)
+                .propose_group_context_extensions(extensions)
+                .expect("they are ours")
+        })
+        .0
+    }
+
+    /// A commit that injects a PSK of the committer's own.
+    pub(crate) fn forge_psk(&mut self, position: u64) -> Vec<u8> {
+        self.store_psk(b"my own", &[5; 32]).expect("storage works");
+        let psk = self.psk(b"my own").expect("it is seeded");
+        let proposal = Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(psk)));
+        self.forge_commit(position, |commit| commit.add_proposal(proposal)).0
+    }
+
+    /// A commit from outside (RFC 9420 §12.4.3.2), with what a colluding member gives out: the GroupInfo.
+    pub(crate) fn forge_external_commit(&mut self, position: u64) -> Vec<u8> {
+        let info =
+            self.mls.export_group_info(&self.provider.crypto, &self.signer, true).expect("it is seeded");
+        let info = info.to_bytes().expect("it can be written");
+        let MlsMessageBodyIn::GroupInfo(info) =
+            MlsMessageIn::tls_deserialize_exact_bytes(&info).expect("it was just written").extract()
+        else {
+            panic!("it is a GroupInfo");
+        };
+        let provider = super::provider::Provider::new(crate::crypto::Random::seeded([99; 32]));
+        let signer = super::SignatureKey::generate(&provider.crypto.random).expect("it is seeded");
+        let identity = credential_with_key(b"stranger".to_vec(), &signer.public());
+        let (group, bundle) = MlsGroup::external_commit_builder()
+            .with_aad(position.to_be_bytes().to_vec())
+            .build_group(&provider, info, identity)
+            .expect("the engine lets him")
+            .leaf_node_parameters(
+                LeafNodeParameters::builder().with_capabilities(super::capabilities()).build(),
+            )
+            .load_psks(&provider.storage)
+            .expect("no psks")
+            .build(&provider.crypto, &provider.crypto, &signer, |_| true)
+            .expect("the engine lets him")
+            .finalize(&provider)
+            .expect("the engine lets him");
+        drop(group);
+        bundle.into_commit().to_bytes().expect("it can be written")
     }
 
     /// A commit that adds somebody without any PSK, and its Welcome.

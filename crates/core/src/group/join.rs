@@ -106,7 +106,7 @@ impl Joiner {
     }
 
     pub(crate) fn random(&self) -> &Random {
-        &self.provider.crypto.0
+        &self.provider.crypto.random
     }
 
     pub(crate) fn signature_key(&self) -> [u8; 32] {

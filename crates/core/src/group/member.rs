@@ -4,8 +4,8 @@ use openmls::extensions::{Extension, Extensions, UnknownExtension};
 use openmls::group::{GroupId, MlsGroup, StageCommitError};
 use openmls::prelude::PURE_CIPHERTEXT_WIRE_FORMAT_POLICY;
 use openmls::prelude::{
-    ApplyUpdatePathError, BasicCredential, CredentialWithKey, KeyPackage, KeyPackageIn, LeafNodeIndex, Lifetime,
-    PreSharedKeyProposal, ProcessMessageError, ProcessedMessageContent, Proposal, ProtocolMessage,
+    ApplyUpdatePathError, BasicCredential, CredentialWithKey, KeyPackage, KeyPackageIn, LeafNodeIndex,
+    Lifetime, PreSharedKeyProposal, ProcessMessageError, ProcessedMessageContent, Proposal, ProtocolMessage,
     ProtocolVersion, QueuedProposal, Sender, SenderRatchetConfiguration, StagedCommit,
 };
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
@@ -92,8 +92,8 @@ impl Group {
     ) -> Result<Self, EngineError> {
         let provider = Provider::new(random);
         let public = signer.public();
-        let extensions = Extensions::from_vec(context_extensions(policy).into())
-            .map_err(|_| EngineError("extensions"))?;
+        let extensions =
+            Extensions::from_vec(context_extensions(policy).into()).map_err(|_| EngineError("extensions"))?;
         let mls = MlsGroup::builder()
             .with_group_id(GroupId::from_slice(&call.0))
             .ciphersuite(CIPHERSUITE)
@@ -116,7 +116,7 @@ impl Group {
     }
 
     pub(crate) fn random(&self) -> &Random {
-        &self.provider.crypto.0
+        &self.provider.crypto.random
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
@@ -175,7 +175,7 @@ impl Group {
         self.provider.storage.delete_psk(&psk).map_err(|_| EngineError("forgetting a psk"))
     }
 
-    fn psk(&self, id: &[u8]) -> Result<PreSharedKeyId, EngineError> {
+    pub(super) fn psk(&self, id: &[u8]) -> Result<PreSharedKeyId, EngineError> {
         let psk = Psk::External(ExternalPsk::new(id.to_vec()));
         PreSharedKeyId::new(CIPHERSUITE, &self.provider.crypto, psk).map_err(|_| EngineError("no randomness"))
     }

@@ -34,7 +34,13 @@ pub(super) struct Provider {
 }
 
 /// Randomness, and what is noted while a log entry is processed.
-pub(super) struct Crypto(pub(super) Random, Mutex<Option<Noted>>);
+pub(super) struct Crypto {
+    pub(super) random: Random,
+    noted: Mutex<Option<Noted>>,
+    /// HPKE keys to whose owners a tampered client seals garbage, for tests of what becomes of them (R7). An empty one: all.
+    #[cfg(test)]
+    pub(super) wrong_for: Mutex<Vec<Vec<u8>>>,
+}
 
 /// What was decrypted and verified while a log entry was processed, for [`reread`](super::reread). Zeroized on drop.
 #[derive(Default)]
@@ -46,7 +52,24 @@ pub(super) struct Noted {
     signatures: usize,
 }
 
+#[cfg(test)]
+impl Noted {
+    pub(super) fn for_tests(opened: [&[u8]; 2]) -> Self {
+        let opened = opened.map(|bytes| Zeroizing::new(bytes.to_vec())).into();
+        Self { opened, signature_held: true, signatures: 1 }
+    }
+}
+
 impl Crypto {
+    fn new(random: Random) -> Self {
+        Self {
+            random,
+            noted: Mutex::default(),
+            #[cfg(test)]
+            wrong_for: Mutex::default(),
+        }
+    }
+
     /// Starts to note.
     pub(super) fn note(&self) {
         *self.noted() = Some(Noted::default());
@@ -59,13 +82,13 @@ impl Crypto {
 
     /// The engine asks through `&self`, also from other threads.
     fn noted(&self) -> MutexGuard<'_, Option<Noted>> {
-        self.1.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Provider {
     pub(super) fn new(random: Random) -> Self {
-        Self { crypto: Crypto(random, Mutex::default()), storage: Storage::default() }
+        Self { crypto: Crypto::new(random), storage: Storage::default() }
     }
 }
 
@@ -135,12 +158,12 @@ impl OpenMlsRand for Crypto {
     type Error = NoRandomness;
 
     fn random_array<const N: usize>(&self) -> Result<[u8; N], NoRandomness> {
-        self.0.bytes()
+        self.random.bytes()
     }
 
     fn random_vec(&self, len: usize) -> Result<Vec<u8>, NoRandomness> {
         let mut out = vec![0; len];
-        self.0.fill(&mut out)?;
+        self.random.fill(&mut out)?;
         Ok(out)
     }
 }
@@ -253,7 +276,7 @@ impl OpenMlsCrypto for Crypto {
 
     fn signature_key_gen(&self, alg: SignatureScheme) -> Result<(Vec<u8>, Vec<u8>), CryptoError> {
         ed25519_only(alg)?;
-        let key = SignatureKey::generate(&self.0).map_err(|_| CryptoError::InsufficientRandomness)?;
+        let key = SignatureKey::generate(&self.random).map_err(|_| CryptoError::InsufficientRandomness)?;
         Ok((key.0.to_bytes().to_vec(), key.public().to_vec()))
     }
 
@@ -291,13 +314,18 @@ impl OpenMlsCrypto for Crypto {
         plaintext: &[u8],
     ) -> Result<HpkeCiphertext, CryptoError> {
         own_hpke_only(&config)?;
+        #[cfg(test)]
+        let plaintext = match self.wrong_for.lock() {
+            Ok(wrong) if wrong.iter().any(|key| key.is_empty() || key == public) => &[7; 32],
+            _ => plaintext,
+        };
         // A tampered host can put a key that nobody can seal to into the tree, where nobody but those below it could see that;
         // no other commit could then have a path. Whoever sits below it is his accomplice or is cut off already: what is meant
         // for them is sealed to a key that nobody has.
-        let (encapsulated, mut context) = hpke::sender(&self.0, public, Setup::base(info))
+        let (encapsulated, mut context) = hpke::sender(&self.random, public, Setup::base(info))
             .or_else(|_| {
-                let nobody = KeyPair::derive(&self.0.secret_about(&[b"nobody", public, info])?[..]);
-                hpke::sender(&self.0, &nobody.public, Setup::base(info))
+                let nobody = KeyPair::derive(&self.random.secret_about(&[b"nobody", public, info])?[..]);
+                hpke::sender(&self.random, &nobody.public, Setup::base(info))
             })
             .map_err(|_| CryptoError::SenderSetupError)?;
         let ciphertext = context.seal(plaintext, aad).map_err(|_| CryptoError::HpkeEncryptionError)?;
@@ -329,8 +357,8 @@ impl OpenMlsCrypto for Crypto {
         len: usize,
     ) -> Result<(KemOutput, ExporterSecret), CryptoError> {
         own_hpke_only(&config)?;
-        let (encapsulated, sender) =
-            hpke::sender(&self.0, public, Setup::base(info)).map_err(|_| CryptoError::SenderSetupError)?;
+        let (encapsulated, sender) = hpke::sender(&self.random, public, Setup::base(info))
+            .map_err(|_| CryptoError::SenderSetupError)?;
         let mut secret = vec![0; len];
         sender.export(context, &mut secret).map_err(|_| CryptoError::ExporterError)?;
         Ok((encapsulated.to_vec(), secret.into()))
@@ -373,7 +401,7 @@ mod tests {
     /// One such key in the tree must not keep everybody from ever being removed.
     #[test]
     fn a_useless_key_in_the_tree_does_not_stop_a_commit() {
-        let crypto = Crypto(Random::seeded([1; 32]), Mutex::default());
+        let crypto = Crypto::new(Random::seeded([1; 32]));
         let config = || CIPHERSUITE.hpke_config();
         for useless in [&[0; 32][..], &[], &[9; 31]] {
             let sealed =

@@ -7,7 +7,9 @@
 
 use openmls::extensions::Extensions;
 use openmls::group::Member;
-use openmls::prelude::{Capabilities, GroupContext, KeyPackageIn, ProposalOrRefIn, ProtocolVersion, QueuedProposal};
+use openmls::prelude::{
+    Capabilities, GroupContext, KeyPackageIn, ProposalOrRefIn, ProtocolVersion, QueuedProposal,
+};
 use openmls::schedule::{PreSharedKeyId, Psk};
 use tls_codec::{DeserializeBytes as _, Serialize as _, VLBytes};
 
@@ -70,7 +72,10 @@ fn count(
     }
     let (kind, body) = u16::tls_deserialize_bytes(rest).ok()?;
     match kind {
-        ADD => match KeyPackageIn::tls_deserialize_exact_bytes(body).ok()?.validate(crypto, ProtocolVersion::Mls10) {
+        ADD => match KeyPackageIn::tls_deserialize_exact_bytes(body)
+            .ok()?
+            .validate(crypto, ProtocolVersion::Mls10)
+        {
             Ok(key_package) => summary.adds.push(AddedLeaf::of(&key_package)),
             Err(_) => summary.others += 1,
         },
@@ -80,7 +85,10 @@ fn count(
             _ => summary.others += 1,
         },
         GROUP_CONTEXT_EXTENSIONS if summary.policy.is_none() => {
-            match Extensions::<GroupContext>::tls_deserialize_exact_bytes(body).ok().and_then(|e| policy_of(&e)) {
+            match Extensions::<GroupContext>::tls_deserialize_exact_bytes(body)
+                .ok()
+                .and_then(|e| policy_of(&e))
+            {
                 Some(policy) => summary.policy = Some(policy),
                 None => summary.others += 1,
             }
@@ -108,4 +116,40 @@ fn keeps_identity(path: &[u8], member: &Member) -> Option<bool> {
             && extensions.as_slice().is_empty()
             && hpke::is_usable(encryption_key.as_slice()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Random;
+    use crate::group::provider::Provider;
+
+    fn reread_commit(proposals: &[&[u8]]) -> Option<CommitSummary> {
+        let provider = Provider::new(Random::seeded([1; 32]));
+        let list = VLBytes::new(proposals.concat()).tls_serialize_detached().expect("it is short");
+        let sender_data = [0, 0, 0, 7, 0, 0, 0, 0, 1, 2, 3, 4];
+        let noted = Noted::for_tests([&sender_data[..], &[&list[..], &[0]].concat()]);
+        reread(&provider.crypto, &noted, &[], |_| None)
+    }
+
+    /// R2. (openmls' own builder leaves ReInits out of commits, so no story can have one; a tampered client's does not.)
+    #[test]
+    fn what_has_no_place_in_a_call_is_counted_as_such() {
+        let remove: &[u8] = &[1, 0, 3, 0, 0, 0, 2];
+        let reinit: &[u8] = &[1, 0, 5, 2, 9, 9, 0, 1, 0, 1, 0];
+        let external_init: &[u8] = &[1, 0, 6, 2, 1, 2];
+        let unknown_reference: &[u8] = &[2, 4, 1, 2, 3, 4];
+        let resumption_psk: &[u8] = &[1, 0, 4, 2, 1, 1, 9, 0, 0, 0, 0, 0, 0, 0, 1, 1, 5];
+        for odd in [reinit, external_init, unknown_reference, resumption_psk] {
+            let summary = reread_commit(&[remove, odd]).expect("it is well formed");
+            assert_eq!(
+                (summary.committer, &summary.removes[..], summary.others),
+                (7, &[2][..], 1),
+                "{odd:?}"
+            );
+        }
+        let plain = reread_commit(&[remove]).expect("it is well formed");
+        assert_eq!(plain.others, 0);
+        assert_eq!(reread_commit(&[&remove[..5]]), None, "cut off");
+    }
 }

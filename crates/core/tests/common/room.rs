@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use subrosa::sframe::CipherSuite;
 use subrosa::{
     Call, CallConfig, Codec, Event, Guest, HostAnswer, Lane, Message, Metadata, Opened, Opener, Opening,
-    Output, Profile, Random, Sealer, Time, TrackKind, danger,
+    Output, ParticipantId, Profile, Random, Sealer, Time, TrackKind, danger,
 };
 
 /// The metadata of the tests' frames.
@@ -18,8 +18,12 @@ pub(crate) struct Room {
     pub(crate) now: Time,
     /// The log's entries by position.
     pub(crate) log: Vec<Bytes>,
-    /// What was sent to mailboxes and not fetched yet.
+    /// What was sent to mailboxes and not fetched yet; hosts fetch theirs at once.
     pub(crate) mail: Vec<Message>,
+    /// What was said on the talk lane and not heard yet.
+    talk: Vec<Message>,
+    /// Who knocked and was not let in yet.
+    knocks: Vec<ParticipantId>,
     /// All events but rosters and knocks, with whose they are.
     pub(crate) events: Vec<(usize, Event)>,
     seed: u32,
@@ -30,8 +34,16 @@ impl Room {
     pub(crate) fn new(suite: CipherSuite) -> Self {
         let config = CallConfig { suite, ..CallConfig::default() };
         let host = Call::create(&person("Ann"), &config, random(0), Time::ZERO).expect("a call");
-        let (log, mail, events) = (Vec::new(), Vec::new(), Vec::new());
-        let mut room = Self { calls: vec![host], now: Time::ZERO, log, mail, events, seed: 0 };
+        let mut room = Self {
+            calls: vec![host],
+            now: Time::ZERO,
+            log: Vec::new(),
+            mail: Vec::new(),
+            talk: Vec::new(),
+            knocks: Vec::new(),
+            events: Vec::new(),
+            seed: 0,
+        };
         room.pump();
         room
     }
@@ -65,7 +77,13 @@ impl Room {
     /// An admitted guest takes the answer out of his mailbox and joins.
     pub(crate) fn enter(&mut self, guest: Guest) {
         let lane = Lane::Mailbox(guest.answer_mailbox());
-        let at = self.mail.iter().position(|mail| mail.lane == lane).expect("an answer");
+        let is_answer = |mail: &Message| mail.lane == lane;
+        for _ in 0..100 {
+            if !self.mail.iter().any(is_answer) {
+                self.wait(Duration::from_millis(100)); // hosts gather what they commit
+            }
+        }
+        let at = self.mail.iter().position(is_answer).expect("an answer");
         let answer = self.mail.remove(at);
         let HostAnswer::Admitted(admission) = guest.open_answer(&answer.payload).expect("an answer") else {
             panic!("denied");
@@ -78,16 +96,55 @@ impl Room {
     pub(crate) fn pump(&mut self) {
         loop {
             self.collect();
-            let behind = self
-                .calls
-                .iter()
-                .position(|call| call.ended().is_none() && call.log_position() < self.log.len() as u64);
-            let Some(call) = behind.map(|index| &mut self.calls[index]) else { return };
-            let position = call.log_position();
-            let message =
-                Message { lane: Lane::Log { position }, payload: self.log[position as usize].clone() };
-            call.handle_message(&message, self.now).expect("the next entry of the log");
+            if self.let_in() {
+                continue;
+            }
+            if !self.deliver_entry() && !self.deliver_talk() {
+                return;
+            }
         }
+    }
+
+    /// The host lets in whoever knocked; says whether anybody did.
+    pub(crate) fn let_in(&mut self) -> bool {
+        let waiting = core::mem::take(&mut self.knocks);
+        if !waiting.is_empty() {
+            self.calls[0].admit(&waiting, self.now).expect("they wait");
+        }
+        !waiting.is_empty()
+    }
+
+    fn deliver_entry(&mut self) -> bool {
+        let behind = self
+            .calls
+            .iter()
+            .position(|call| call.ended().is_none() && call.log_position() < self.log.len() as u64);
+        let Some(call) = behind.map(|index| &mut self.calls[index]) else { return false };
+        let position = call.log_position();
+        let message = Message { lane: Lane::Log { position }, payload: self.log[position as usize].clone() };
+        call.handle_message(&message, self.now).expect("the next entry of the log");
+        true
+    }
+
+    fn deliver_talk(&mut self) -> bool {
+        let said = core::mem::take(&mut self.talk);
+        for message in &said {
+            for call in self.calls.iter_mut().filter(|call| call.ended().is_none()) {
+                call.handle_message(message, self.now).expect("nobody talks nonsense");
+            }
+        }
+        let now = self.now;
+        let mut any = !said.is_empty();
+        for call in self.calls.iter_mut().filter(|call| call.ended().is_none()) {
+            let mailboxes = call.mailboxes();
+            let is_his =
+                |mail: &mut Message| matches!(mail.lane, Lane::Mailbox(id) if mailboxes.contains(&id));
+            for message in self.mail.extract_if(.., is_his).collect::<Vec<_>>() {
+                call.handle_message(&message, now).expect("nobody writes nonsense");
+                any = true;
+            }
+        }
+        any
     }
 
     /// Takes what everybody wants: entries into the log where they are the first at their position.
@@ -101,25 +158,28 @@ impl Room {
                             self.log.push(payload);
                         }
                     }
+                    Output::Send(message) if message.lane == Lane::Talk => self.talk.push(message),
                     Output::Send(message) => self.mail.push(message),
                     Output::Event(Event::Roster(roster)) => {
                         call.roster_taken(roster.epoch, self.now).expect("it was just shown");
                     }
-                    Output::Event(Event::Knock(knock)) => {
-                        call.admit(&[knock.id], self.now).expect("he waits");
-                    }
+                    Output::Event(Event::Knock(knock)) => self.knocks.push(knock.id),
+                    Output::Event(Event::Mailboxes) => {}
                     Output::Event(event) => self.events.push((who, event)),
                 }
             }
         }
     }
 
-    /// Lets time pass.
+    /// Lets time pass, a tenth of a second at a time.
     pub(crate) fn wait(&mut self, time: Duration) {
-        self.now = self.now + time;
-        let now = self.now;
-        self.calls.iter_mut().for_each(|call| call.handle_timeout(now));
-        self.pump();
+        let until = self.now + time;
+        while self.now < until {
+            self.now = (self.now + Duration::from_millis(100)).min(until);
+            let now = self.now;
+            self.calls.iter_mut().for_each(|call| call.handle_timeout(now));
+            self.pump();
+        }
     }
 
     /// Waits until older epochs are closed and all seal under the newest.

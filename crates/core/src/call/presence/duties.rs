@@ -22,9 +22,10 @@ impl Call {
         let limits = self.limits();
         let silent = self.presence.watch.silent(self.now, &limits, Duration::ZERO);
         let leaving = self.group.logged_leaves();
-        let hosts = self.roster.members.iter().filter(|member| {
-            may(member) && !silent.contains(&member.id) && !leaving.contains(&member.leaf)
-        });
+        let hosts =
+            self.roster.members.iter().filter(|member| {
+                may(member) && !silent.contains(&member.id) && !leaving.contains(&member.leaf)
+            });
         let rank = hosts.map(|member| member.is_me).position(|is_me| is_me)?;
         let lot = STAGGER.mul_f64(self.presence.place / 4.0);
         Some(if rank == 0 { Duration::ZERO } else { STAGGER.saturating_mul(u32::try_from(rank).ok()?) + lot })
@@ -74,7 +75,8 @@ impl Call {
         let info = handover_info(&self.id.0, self.policy.invite_number(), to);
         let sealed = hpke::sender(self.group.random(), &credential.contact, Setup::base(&info)).and_then(
             |(encapsulated, mut context)| {
-                let sealed = context.seal(lobby.private_key().as_bytes(), b"").map_err(|_| hpke::HpkeError)?;
+                let sealed =
+                    context.seal(lobby.private_key().as_bytes(), b"").map_err(|_| hpke::HpkeError)?;
                 Ok((encapsulated, sealed))
             },
         );
@@ -93,7 +95,8 @@ impl Call {
     pub(super) fn hand_over_if_ours_to_do(&mut self, to: ParticipantId) {
         let others = &self.presence.keyholders;
         let before_me = self.roster.members.iter().take_while(|member| !member.is_me);
-        let somebody_else = before_me.filter(|m| m.may_admit && m.id != to).any(|m| others.get(&m.id) == Some(&true));
+        let somebody_else =
+            before_me.filter(|m| m.may_admit && m.id != to).any(|m| others.get(&m.id) == Some(&true));
         if !somebody_else {
             self.hand_over(to);
         }
@@ -111,7 +114,9 @@ impl Call {
         }
         let info = handover_info(&self.id.0, handover.invite_number, me);
         let opened = hpke::receiver(&self.contact.0, &handover.encapsulated, Setup::base(&info))
-            .and_then(|mut context| context.open(handover.sealed.as_slice(), b"").map_err(|_| hpke::HpkeError))
+            .and_then(|mut context| {
+                context.open(handover.sealed.as_slice(), b"").map_err(|_| hpke::HpkeError)
+            })
             .map(zeroize::Zeroizing::new)
             .and_then(|bytes| PrivateKey::from_bytes(&bytes));
         let Ok(private_key) = opened else { return };

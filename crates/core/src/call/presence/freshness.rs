@@ -10,12 +10,30 @@ use crate::time::Time;
 /// Challenges whose echo is waited for; an older one says too little.
 const OPEN_CHALLENGES: usize = 8;
 
+/// An anchor says when beats were made; after this long clocks may have drifted too far apart for it to say so any more.
+const ANCHOR_AGE: Duration = Duration::from_secs(900);
+
+/// When a beat was made, at the earliest.
+#[derive(Clone, Copy)]
+struct Anchor {
+    number: u64,
+    /// When the challenge was sent that it echoes.
+    sent: Time,
+}
+
+impl Anchor {
+    /// Returns a moment before which the host's beat with a number was not made.
+    fn made(&self, number: u64, cadence: Duration) -> Time {
+        let since = u32::try_from(number.saturating_sub(self.number)).unwrap_or(u32::MAX);
+        self.sent + cadence.saturating_mul(since)
+    }
+}
+
 /// What is known of one host.
 struct Seen {
     /// Until then he counts as being there.
     fresh_until: Time,
-    /// A beat's number, and a moment before which it cannot have been made: when the challenge that it echoes was sent.
-    anchor: Option<(u64, Time)>,
+    anchor: Option<Anchor>,
     highest: Option<u64>,
 }
 
@@ -23,10 +41,12 @@ struct Seen {
 ///
 /// A server can keep heartbeats back and hand them out later, to hide that a host goes on without this member. So a beat is not
 /// dated by its arrival but by its number: beat `k` echoed a challenge sent at `a`, so beat `k + i` was made `i` cadences later or
-/// more, and is fresh until `a + i × cadence + window` and no longer.
+/// more, and is fresh until `a + i × cadence + window` and no longer. Of several echoes the quickest says most; but not for ever, as
+/// clocks drift. (A host who sleeps numbers on where he was, so that his beats seem old until he echoes again.)
 #[derive(Default)]
 pub(super) struct Freshness {
     hosts: BTreeMap<ParticipantId, Seen>,
+    /// Sent, and perhaps echoed.
     challenges: VecDeque<(Challenge, Time)>,
     next_challenge_at: Time,
 }
@@ -54,22 +74,25 @@ impl Freshness {
         &mut self,
         from: ParticipantId,
         beat: &Beat,
-        cadence: Duration,
-        window: Duration,
+        now: Time,
+        [cadence, window]: [Duration; 2],
     ) -> bool {
         let Some(seen) = self.hosts.get_mut(&from) else { return false };
         if seen.highest.is_some_and(|highest| beat.number <= highest) {
             return false;
         }
         seen.highest = Some(beat.number);
-        // The latest challenge counts, not the most favourable one: clocks drift.
         let echoed = self.challenges.iter().rev().find(|(challenge, _)| beat.echoes.contains(challenge));
-        if let Some((_, sent)) = echoed {
-            seen.anchor = Some((beat.number, *sent));
+        if let Some(&(_, sent)) = echoed {
+            let new = Anchor { number: beat.number, sent };
+            // Both hold; the later one says more. An old one that clocks have drifted away from says nothing any more.
+            let keep = |old: &Anchor| old.made(beat.number, cadence) >= sent && now - old.sent < ANCHOR_AGE;
+            if !seen.anchor.as_ref().is_some_and(keep) {
+                seen.anchor = Some(new);
+            }
         }
-        if let Some((number, sent)) = seen.anchor {
-            let since = u32::try_from(beat.number - number).unwrap_or(u32::MAX);
-            seen.fresh_until = sent + cadence.saturating_mul(since) + window;
+        if let Some(anchor) = seen.anchor {
+            seen.fresh_until = anchor.made(beat.number, cadence) + window;
         }
         true
     }
@@ -78,14 +101,31 @@ impl Freshness {
         if self.hosts.is_empty() { Time::NEVER } else { self.next_challenge_at }
     }
 
-    /// A challenge goes out. The next one follows soon while a host has not echoed any, and otherwise now and then.
-    pub(super) fn challenged(&mut self, challenge: Challenge, now: Time, soon: Duration, later: Duration) {
+    /// Somebody is missed: he is asked to show himself as soon as he can.
+    pub(super) fn challenge_soon(&mut self, now: Time) {
+        self.next_challenge_at = self.next_challenge_at.min(now);
+    }
+
+    /// A challenge goes out. The next one follows soon while a host has not echoed any, with his next beat while one is missed, and
+    /// otherwise now and then.
+    pub(super) fn challenged(
+        &mut self,
+        challenge: Challenge,
+        now: Time,
+        [soon, cadence, later]: [Duration; 3],
+    ) {
         if self.challenges.len() == OPEN_CHALLENGES {
             self.challenges.pop_front();
         }
         self.challenges.push_back((challenge, now));
-        let unanchored = self.hosts.values().any(|seen| seen.anchor.is_none());
-        self.next_challenge_at = now + if unanchored { soon } else { later };
+        let unanchored = self.hosts.values().any(|seen| seen.anchor.is_none() && seen.fresh_until > now);
+        let missed = self.hosts.values().any(|seen| seen.fresh_until <= now);
+        self.next_challenge_at = now
+            + match (unanchored, missed) {
+                (true, _) => soon,
+                (false, true) => cadence,
+                (false, false) => later,
+            };
     }
 
     /// Returns the hosts who are not known to be there.
@@ -110,6 +150,7 @@ mod tests {
     const HOST: ParticipantId = ParticipantId([1; 16]);
     const CADENCE: Duration = Duration::from_secs(10);
     const WINDOW: Duration = Duration::from_secs(30);
+    const NOW: Time = Time::ZERO;
 
     fn at(seconds: u64) -> Time {
         Time::since_origin(Duration::from_secs(seconds))
@@ -122,16 +163,16 @@ mod tests {
     fn challenged_at_zero() -> Freshness {
         let mut freshness = Freshness::default();
         freshness.begin_epoch(&[HOST], at(0), WINDOW, CADENCE);
-        freshness.challenged([7; 8], at(0), CADENCE, CADENCE * 4);
+        freshness.challenged([7; 8], at(0), [CADENCE / 4, CADENCE, CADENCE * 4]);
         freshness
     }
 
     #[test]
     fn a_host_is_fresh_for_a_window_from_the_challenge_that_he_echoed() {
         let mut freshness = challenged_at_zero();
-        assert!(freshness.beat(HOST, &beat(5, &[[7; 8]]), CADENCE, WINDOW));
+        assert!(freshness.beat(HOST, &beat(5, &[[7; 8]]), NOW, [CADENCE, WINDOW]));
         assert_eq!((freshness.stale(at(29)), freshness.stale(at(30))), (vec![], vec![HOST]));
-        assert!(freshness.beat(HOST, &beat(6, &[]), CADENCE, WINDOW));
+        assert!(freshness.beat(HOST, &beat(6, &[]), NOW, [CADENCE, WINDOW]));
         assert_eq!((freshness.stale(at(39)), freshness.stale(at(40))), (vec![], vec![HOST]));
     }
 
@@ -140,31 +181,38 @@ mod tests {
     fn beats_from_a_backlog_are_as_old_as_their_numbers() {
         let mut freshness = challenged_at_zero();
         for number in 5..8 {
-            freshness.beat(HOST, &beat(number, &[[7; 8]]), CADENCE, WINDOW); // made at 0, 10, 20
+            freshness.beat(HOST, &beat(number, &[[7; 8]]), NOW, [CADENCE, WINDOW]); // made at 0, 10, 20
         }
         // Beats 8 and 9 were made at 30 and 40, and are handed out at 100.
-        assert!(freshness.beat(HOST, &beat(9, &[]), CADENCE, WINDOW));
+        assert!(freshness.beat(HOST, &beat(9, &[]), NOW, [CADENCE, WINDOW]));
         assert_eq!(freshness.stale(at(100)), [HOST]);
     }
 
     #[test]
     fn a_beat_without_an_echo_says_nothing_yet_and_an_old_number_nothing_at_all() {
         let mut freshness = challenged_at_zero();
-        assert!(freshness.beat(HOST, &beat(900, &[]), CADENCE, WINDOW));
+        assert!(freshness.beat(HOST, &beat(900, &[]), NOW, [CADENCE, WINDOW]));
         assert_eq!(freshness.stale(at(30)), [HOST]);
-        assert!(!freshness.beat(HOST, &beat(900, &[[7; 8]]), CADENCE, WINDOW), "a replay");
-        assert!(!freshness.beat(ParticipantId([2; 16]), &beat(901, &[[7; 8]]), CADENCE, WINDOW), "no host");
+        assert!(!freshness.beat(HOST, &beat(900, &[[7; 8]]), NOW, [CADENCE, WINDOW]), "a replay");
+        assert!(
+            !freshness.beat(ParticipantId([2; 16]), &beat(901, &[[7; 8]]), NOW, [CADENCE, WINDOW]),
+            "no host"
+        );
         assert_eq!(freshness.stale(at(30)), [HOST]);
     }
 
     #[test]
     fn a_new_host_has_the_window_for_his_first_echo() {
         let mut freshness = challenged_at_zero();
-        freshness.beat(HOST, &beat(0, &[[7; 8]]), CADENCE, WINDOW);
+        freshness.beat(HOST, &beat(0, &[[7; 8]]), NOW, [CADENCE, WINDOW]);
         let new = ParticipantId([3; 16]);
         freshness.begin_epoch(&[HOST, new], at(20), WINDOW, CADENCE);
         assert_eq!(freshness.stale(at(40)), [HOST]);
         freshness.begin_epoch(&[new], at(41), WINDOW, CADENCE);
-        assert_eq!((freshness.stale(at(49)), freshness.stale(at(50))), (vec![], vec![new]), "no second grace");
+        assert_eq!(
+            (freshness.stale(at(49)), freshness.stale(at(50))),
+            (vec![], vec![new]),
+            "no second grace"
+        );
     }
 }

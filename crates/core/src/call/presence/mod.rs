@@ -42,7 +42,9 @@ const SPREAD: Duration = Duration::from_millis(10);
 enum Standing {
     Connected,
     /// R21; `all` hosts are silent (R22) or some.
-    CutOff { all: bool },
+    CutOff {
+        all: bool,
+    },
     /// R22: the user goes on although all hosts are silent.
     GoingOn,
 }
@@ -113,6 +115,7 @@ impl Call {
             Cause::Founded => None,
             Cause::Joined { by } | Cause::Commit { by, .. } => Some(by),
         };
+        let spread = self.spread();
         let presence = &mut self.presence;
         presence.lines.values_mut().for_each(|line| line.close_at = line.close_at.min(close_older_at));
         presence.lines.insert(epoch, Line { keys, committer, close_at: Time::NEVER });
@@ -120,7 +123,6 @@ impl Call {
         let others = self.roster.members.iter().filter(|member| !member.is_me);
         let others = others.map(|member| (member.id, member.is_host)).collect::<Vec<_>>();
         let hosts = others.iter().filter(|(_, is_host)| *is_host).map(|(id, _)| *id).collect::<Vec<_>>();
-        let spread = (SPREAD * u32::try_from(others.len()).unwrap_or(u32::MAX)).min(self.policy.heartbeat());
         let within = spread.mul_f64(presence.place);
         presence.freshness.begin_epoch(&hosts, now, self.policy.liveness_window(), within);
         presence.keyholders.retain(|id, _| hosts.contains(id));
@@ -216,8 +218,8 @@ impl Call {
         match talk {
             Talk::Beat(_) if !is_host => return Err(TalkFault::NotEntitled),
             Talk::Beat(beat) => {
-                let (cadence, window) = (self.policy.heartbeat(), self.policy.liveness_window());
-                self.presence.freshness.beat(from, &beat, cadence, window);
+                let times = [self.policy.heartbeat(), self.policy.liveness_window()];
+                self.presence.freshness.beat(from, &beat, now, times);
                 let has_key = beat.has_lobby_key == 1;
                 self.presence.keyholders.insert(from, has_key);
                 self.recorder.epochs_behind(from, self.epoch().0.checked_sub(epoch.0));
@@ -316,17 +318,26 @@ impl Call {
             return;
         }
         let Ok(challenge) = self.group.random().bytes() else { return };
-        let (soon, later) = (self.policy.heartbeat(), self.challenge_interval());
+        let (cadence, later) = (self.policy.heartbeat(), self.challenge_interval());
+        // A host echoes the latest: the shorter before his beat it was sent, the better it dates the beat. In a large call that
+        // would be too much talk.
+        let soon = (cadence / 4).max(self.spread()).min(cadence);
         // Not all at the same time, and not for ever in the same order.
         let later = later.mul_f64(0.75 + 0.25 * self.presence.place);
-        self.presence.freshness.challenged(challenge, now, soon, later);
+        self.presence.freshness.challenged(challenge, now, [soon, cadence, later]);
         self.say(&Talk::Challenge(challenge));
+    }
+
+    /// Over how much time everybody spreads what all have reason to say.
+    fn spread(&self) -> Duration {
+        let members = u32::try_from(self.roster.members.len()).unwrap_or(u32::MAX);
+        SPREAD.saturating_mul(members).min(self.policy.heartbeat())
     }
 
     /// How often a member shows that he is there.
     fn challenge_interval(&self) -> Duration {
         let members = u32::try_from(self.roster.members.len()).unwrap_or(u32::MAX);
-        (self.policy.silence_limit() / 3).max(CHALLENGE_SPACING * members)
+        (self.policy.silence_limit() / 3).max(CHALLENGE_SPACING.saturating_mul(members))
     }
 
     fn limits(&self) -> Limits {
@@ -361,6 +372,7 @@ impl Call {
             }
             Standing::CutOff { all } => {
                 self.ring.pause();
+                self.presence.freshness.challenge_soon(self.now);
                 self.event(if all { Event::HostSilent } else { Event::CutOff { silent: stale } });
             }
             Standing::GoingOn => {}
@@ -401,6 +413,19 @@ impl Call {
             .chain([self.next_duty_at()])
             .min()
             .unwrap_or(Time::NEVER)
+    }
+}
+
+#[cfg(test)]
+impl Call {
+    /// A beat and an announcement, by whomever: a tampered client could say so.
+    pub(super) fn forge_talk(&mut self, number: u64) -> (Bytes, Bytes) {
+        let beat = Beat { number, next: 0, authenticator: [0; 16], has_lobby_key: 0, echoes: Vec::new() };
+        let announcement = Announcement { acknowledged: vec![0xff].into() };
+        let beat = self.say(&Talk::Beat(beat)).expect("there is an epoch");
+        let announcement = self.say(&Talk::Announcement(announcement)).expect("there is an epoch");
+        self.outputs.clear();
+        (beat, announcement)
     }
 }
 

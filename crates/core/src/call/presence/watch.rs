@@ -163,8 +163,12 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const LIMITS: Limits =
-        Limits { cadence: Duration::from_secs(10), newcomer: Duration::from_secs(30), host: Duration::from_secs(22), member: Duration::from_secs(120) };
+    const LIMITS: Limits = Limits {
+        cadence: Duration::from_secs(10),
+        newcomer: Duration::from_secs(30),
+        host: Duration::from_secs(22),
+        member: Duration::from_secs(120),
+    };
     const ANN: ParticipantId = ParticipantId([1; 16]);
     const BOB: ParticipantId = ParticipantId([2; 16]);
 

@@ -24,7 +24,8 @@ impl Room {
         self.log.push(message.payload.clone());
         let (now, mut sent) = (self.now, 0);
         for seat in self.seats.values_mut() {
-            sent += std::mem::take(&mut seat.outbox).len();
+            let taken = std::mem::take(&mut seat.outbox);
+            sent += taken.iter().filter(|message| matches!(message.lane, Lane::Log { .. })).count();
             seat.call.handle_message(&message, now).expect("it is skipped");
             seat.drain(now);
         }

@@ -240,7 +240,10 @@ fn commits_are_paced() {
         room.act("Ann", |call, now| call.admit(&[id], now)).expect("Ann may");
         room.pass(SECOND / 10);
         lens.push(room.log.len());
-        worst = worst.max(lens.last().copied().unwrap_or(0) - lens.get(lens.len().saturating_sub(101)).copied().unwrap_or(0));
+        worst = worst.max(
+            lens.last().copied().unwrap_or(0)
+                - lens.get(lens.len().saturating_sub(101)).copied().unwrap_or(0),
+        );
     }
     assert!((6..=8).contains(&worst), "{worst}");
 }
@@ -266,8 +269,7 @@ fn each_switch_asks_each_camera_once() {
     let switched = |event: &&Event| matches!(event, Event::Switched(_) | Event::KeyframeNeeded { .. });
     let events = bob.events.iter().filter(switched).cloned().collect::<Vec<_>>();
     let needed = |epoch| Event::KeyframeNeeded { epoch, tracks: vec![bob.sealer.track()] };
-    let expected =
-        [Event::Switched(Epoch(2)), needed(Epoch(2)), Event::Switched(Epoch(3)), needed(Epoch(3))];
+    let expected = [Event::Switched(Epoch(2)), needed(Epoch(2)), Event::Switched(Epoch(3)), needed(Epoch(3))];
     assert_eq!(events, expected);
 }
 

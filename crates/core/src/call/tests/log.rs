@@ -10,56 +10,6 @@ use crate::group::EntryFault;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-impl Room {
-    /// Names on everybody's roster; all must agree.
-    fn names(&mut self) -> Vec<String> {
-        let names = |seat: &super::room::Seat| {
-            let members = &seat.call.roster().members;
-            let mut names = members.iter().map(|member| member.name.clone()).collect::<Vec<_>>();
-            names.sort_unstable();
-            names
-        };
-        let mut all = self.seats.values().filter(|seat| seat.call.ended().is_none()).map(names);
-        let first = all.next().expect("somebody is in the call");
-        assert!(all.all(|other| other == first), "the rosters differ");
-        first
-    }
-
-    /// The server, or a member with a tampered client, puts an entry into the log.
-    fn inject(&mut self, entry: impl Into<Bytes>) {
-        self.log.push(entry.into());
-        self.settle();
-    }
-
-    fn next(&self) -> u64 {
-        self.log.len() as u64
-    }
-
-    fn last_skip(&mut self, name: &str) -> SkipReason {
-        let skip = |event: &Event| match event {
-            Event::Skipped { reason, .. } => Some(*reason),
-            _ => None,
-        };
-        self.seat(name).events.iter().rev().find_map(skip).expect("something was skipped")
-    }
-
-    fn digest(&mut self, name: &str) -> [u8; 32] {
-        self.seat(name).call.digest()
-    }
-
-    /// Everybody skips the entry for that reason, and nobody's state is touched; then the call goes on.
-    fn refuses(&mut self, entry: impl Into<Bytes>, reason: SkipReason) {
-        let in_the_call = self.seats.iter().filter(|(_, seat)| seat.call.ended().is_none());
-        let others = in_the_call.map(|(name, _)| *name).collect::<Vec<_>>();
-        let before = others.iter().map(|name| self.digest(name)).collect::<Vec<_>>();
-        self.inject(entry);
-        for (name, before) in others.iter().zip(before) {
-            assert_eq!(self.last_skip(name), reason, "{name}");
-            assert_eq!(self.digest(name), before, "R5: {name}'s state is as it was");
-        }
-    }
-}
-
 fn policy(by: ParticipantId, violation: Violation) -> SkipReason {
     SkipReason::Policy { by, violation }
 }

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::call::*;
 use crate::danger::seeded_random;
+use crate::group::Group;
 use crate::id::MailboxId;
 use crate::keyring::{FrameError, Opener, Opening, Sealer};
 use crate::track::{Codec, Metadata, TrackKind};
@@ -24,7 +25,7 @@ pub(super) struct Seat {
     pub(super) takes_rosters: bool,
     pub(super) wakes_at: Time,
     /// What of the talk lane it has heard.
-    heard: usize,
+    pub(super) heard: usize,
     /// What of each mailbox it has read.
     read: BTreeMap<MailboxId, usize>,
     /// It hears nothing of the talk lane any more; a server can do that.
@@ -154,7 +155,7 @@ impl Room {
     }
 
     pub(super) fn invite(&mut self) -> Invite {
-        self.seat("Ann").call.invite()
+        self.seats.values().find(|seat| seat.call.ended().is_none()).expect("somebody is here").call.invite()
     }
 
     /// Somebody knocks; whoever reads the lobby hears it.
@@ -293,5 +294,72 @@ impl Room {
 
     pub(super) fn open(&mut self, name: &str, sealed: &[u8]) -> Result<(ParticipantId, Bytes), FrameError> {
         self.seat(name).open(sealed)
+    }
+}
+
+/// What a hostile server, or a member with a tampered client, does; and what the others make of it.
+impl Room {
+    /// A member with a tampered client writes an entry for the next position.
+    pub(super) fn forge(&mut self, name: &str, forge: impl FnOnce(&mut Group, u64) -> Vec<u8>) -> Vec<u8> {
+        let position = self.next();
+        forge(&mut self.seat(name).call.group, position)
+    }
+
+    /// Says whether somebody was told something.
+    pub(super) fn was_told(&mut self, name: &str, what: impl Fn(&Event) -> bool) -> bool {
+        self.seat(name).events.iter().any(what)
+    }
+
+    /// Names on everybody's roster; all must agree.
+    pub(super) fn names(&mut self) -> Vec<String> {
+        let names = |seat: &Seat| {
+            let members = &seat.call.roster().members;
+            let mut names = members.iter().map(|member| member.name.clone()).collect::<Vec<_>>();
+            names.sort_unstable();
+            names
+        };
+        let mut all = self.seats.values().filter(|seat| seat.call.ended().is_none()).map(names);
+        let first = all.next().expect("somebody is in the call");
+        assert!(all.all(|other| other == first), "the rosters differ");
+        first
+    }
+
+    /// The server, or a member with a tampered client, puts an entry into the log.
+    pub(super) fn inject(&mut self, entry: impl Into<Bytes>) {
+        self.log.push(entry.into());
+        self.settle();
+    }
+
+    pub(super) fn next(&self) -> u64 {
+        self.log.len() as u64
+    }
+
+    pub(super) fn last_skip(&mut self, name: &str) -> SkipReason {
+        let skip = |event: &Event| match event {
+            Event::Skipped { reason, .. } => Some(*reason),
+            _ => None,
+        };
+        let events = &self.seat(name).events;
+        events
+            .iter()
+            .rev()
+            .find_map(skip)
+            .unwrap_or_else(|| panic!("{name} skipped nothing: {:?}", events.last()))
+    }
+
+    pub(super) fn digest(&mut self, name: &str) -> [u8; 32] {
+        self.seat(name).call.digest()
+    }
+
+    /// Everybody skips the entry for that reason, and nobody's state is touched; then the call goes on.
+    pub(super) fn refuses(&mut self, entry: impl Into<Bytes>, reason: SkipReason) {
+        let in_the_call = self.seats.iter().filter(|(_, seat)| seat.call.ended().is_none());
+        let others = in_the_call.map(|(name, _)| *name).collect::<Vec<_>>();
+        let before = others.iter().map(|name| self.digest(name)).collect::<Vec<_>>();
+        self.inject(entry);
+        for (name, before) in others.iter().zip(before) {
+            assert_eq!(self.last_skip(name), reason, "{name}");
+            assert_eq!(self.digest(name), before, "R5: {name}'s state is as it was");
+        }
     }
 }
