@@ -26,3 +26,21 @@ pub fn seeded_random(seed: [u8; 32]) -> Random {
 pub fn export_sealing_key(call: &Call, kind: TrackKind) -> Result<ExportedKey, ExportError> {
     call.export_sealing(kind)
 }
+
+/// What a participant with a tampered client could send, to show that the others ignore it. Whoever writes his own client can do
+/// the same; nothing here gives him more than he has.
+#[cfg(feature = "tampered")]
+pub mod tampered {
+    use crate::call::{Call, Guest, Message};
+    use crate::group::EngineError;
+
+    /// Makes a commit that lets a guest in, whether or not this participant may, with the guest's help: he hands over what others
+    /// learn from his knock. To be appended to the log. The honest participants skip it and name its maker
+    /// ([`Violation::NotAHost`](crate::Violation::NotAHost), R1).
+    ///
+    /// # Errors
+    /// [`EngineError`] if the engine will not make it.
+    pub fn admit(call: &mut Call, guest: &Guest) -> Result<Message, EngineError> {
+        call.forge_admission(guest)
+    }
+}

@@ -150,6 +150,13 @@ impl Guest {
     }
 }
 
+#[cfg(any(test, feature = "tampered"))]
+impl Guest {
+    pub(super) fn key_package(&self) -> Result<Vec<u8>, EngineError> {
+        self.joiner.key_package()
+    }
+}
+
 #[cfg(test)]
 impl Guest {
     /// A guest with a tampered client.
@@ -161,7 +168,7 @@ impl Guest {
     }
 
     pub(super) fn key_package_for_tests(&self) -> Vec<u8> {
-        self.joiner.key_package().expect("it was made before")
+        self.key_package().expect("it was made before")
     }
 
     pub(super) fn psk_id_for_tests(&self) -> Vec<u8> {

@@ -48,7 +48,7 @@ pub(super) fn reread(
     }
     if let [1, path @ ..] = rest {
         let current = member_at(committer);
-        summary.changes_identity = !current.is_some_and(|member| keeps_identity(path, &member) == Some(true));
+        summary.changes_identity = current.is_none_or(|member| keeps_identity(path, &member) != Some(true));
     }
     Some(summary)
 }

@@ -55,12 +55,12 @@ impl Acks {
     }
 
     /// Returns the epochs to announce now, each once, with the bitmap of leaves that acknowledged.
-    pub(super) fn to_announce(&mut self, now: Time) -> Vec<(Epoch, Vec<u8>)> {
+    pub(super) fn due(&mut self, now: Time) -> Vec<(Epoch, Vec<u8>)> {
         self.0
             .retain(|_, awaited| !awaited.announced || (awaited.until > now && !awaited.missing.is_empty()));
-        let due = |a: &Awaited| !a.announced && (a.missing.is_empty() || a.announce_at <= now);
+        let is_due = |a: &Awaited| !a.announced && (a.missing.is_empty() || a.announce_at <= now);
         let mut announced = Vec::new();
-        for (epoch, awaited) in self.0.iter_mut().filter(|(_, awaited)| due(awaited)) {
+        for (epoch, awaited) in self.0.iter_mut().filter(|(_, awaited)| is_due(awaited)) {
             awaited.announced = true;
             announced.push((*epoch, awaited.acknowledged.clone()));
         }

@@ -280,8 +280,9 @@ impl Call {
         }
         let now = self.now;
         self.presence.lines.retain(|_, line| line.close_at > now);
+        self.stand();
         if self.stranded.is_none() {
-            for (epoch, acknowledged) in self.presence.acks.to_announce(now) {
+            for (epoch, acknowledged) in self.presence.acks.due(now) {
                 let announcement = Announcement { acknowledged: acknowledged.into() };
                 self.say_in(epoch, &Talk::Announcement(announcement));
                 self.announced(epoch);
@@ -290,7 +291,6 @@ impl Call {
             self.challenge_if_due();
             self.do_duties();
         }
-        self.stand();
     }
 
     fn beat_if_due(&mut self) {

@@ -154,6 +154,9 @@ fn is_for_hosts(kind: u32) -> bool {
     matches!(kind, 2..=5)
 }
 
+/// Whoever sits at a leaf, and his signature key.
+type Speaker = (ParticipantId, [u8; 32]);
+
 /// The talk keys of one epoch.
 pub(super) struct TalkKeys {
     call: CallId,
@@ -162,8 +165,7 @@ pub(super) struct TalkKeys {
     layout: KidLayout,
     own_leaf: u32,
     base_key: Zeroizing<Vec<u8>>,
-    /// Participant and signature key of each leaf.
-    leaves: Box<[Option<(ParticipantId, [u8; 32])>]>,
+    leaves: Box<[Option<Speaker>]>,
     /// How many of each kind were sealed.
     sealed: [u64; KINDS],
     /// The lowest counter that is news, for each leaf and kind that was heard.

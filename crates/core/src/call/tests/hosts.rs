@@ -9,6 +9,9 @@ use crate::group::{EntryFault, Group};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Makes an entry for a log position.
+type Forge<'a> = &'a dyn Fn(&mut Group, u64) -> Vec<u8>;
+
 fn skipped(by: ParticipantId, violation: Violation) -> SkipReason {
     SkipReason::Policy { by, violation }
 }
@@ -99,7 +102,7 @@ fn who_is_no_host_is_ignored_and_named_whatever_he_tries() {
     let mut policy = room.seat("Dave").call.policy.clone();
     policy.hosts.push(HostEntry::new(room.seat("Dave").call.group.own_signature_key(), true));
     let policy = policy.encode();
-    let attempts: [&dyn Fn(&mut Group, u64) -> Vec<u8>; 4] = [
+    let attempts: [Forge<'_>; 4] = [
         &|group, position| {
             let friend = group.verify_key_package(&friend).expect("well made");
             let plan = crate::group::Plan { adds: vec![&friend], psk_id: &psk_id, ..Default::default() };
@@ -131,7 +134,7 @@ fn no_host_brings_his_own_psk_mixes_policy_and_people_or_lets_in_from_outside() 
     let bob = room.id("Bob");
     let erin = room.knock("Erin").key_package_for_tests();
     let (psk_id, policy) = (room.invite().psk_id(), room.seat("Bob").call.policy.encode());
-    let attempts: [(&dyn Fn(&mut Group, u64) -> Vec<u8>, SkipReason); 3] = [
+    let attempts: [(Forge<'_>, SkipReason); 3] = [
         (&|group, position| group.forge_psk(position), skipped(bob, Violation::Invite)),
         (
             &|group, position| {
@@ -216,7 +219,7 @@ fn a_moderator_does_all_but_let_people_in() {
     let lobby_key = crate::crypto::hpke::KeyPair::derive(b"hers").public;
     let secret = zeroize::Zeroizing::new([3; 32]);
     invite.set_invite(&Invite { call: room.invite().call, number: 1, secret, lobby_key });
-    let attempts: [&dyn Fn(&mut Group, u64) -> Vec<u8>; 3] = [
+    let attempts: [Forge<'_>; 3] = [
         &|group, position| {
             let erin = group.verify_key_package(&key_package).expect("well made");
             let plan = crate::group::Plan { adds: vec![&erin], psk_id: &psk_id, ..Default::default() };
