@@ -131,6 +131,14 @@ impl Pace {
         }
     }
 
+    /// Returns when a commit of departures may go out: who leaves in the same moment leaves with one.
+    pub(super) fn may_cover_at(&self) -> Time {
+        match self.begun.back() {
+            Some(last) if self.begun.len() > 1 => *last + FIRST_BATCH,
+            _ => Time::ZERO,
+        }
+    }
+
     /// Returns when the next commit may go out.
     pub(super) fn may_commit_at(&self, epoch_bits: u32, retention: Duration, now: Time) -> Time {
         let limit = match self.begun.front() {

@@ -271,7 +271,8 @@ impl Call {
     fn next_commit_at(&self) -> Time {
         // The host with the lowest leaf commits departures; the others step in, one after the other.
         let Some(grace) = self.grace(|member| member.is_host) else { return Time::NEVER };
-        let cover_at = self.leave_seen_at.map_or(Time::NEVER, |seen| seen + grace);
+        let cover_at =
+            self.leave_seen_at.map_or(Time::NEVER, |seen| (seen + grace).max(self.pace.may_cover_at()));
         if self.wanted.is_urgent() {
             return Time::ZERO;
         }

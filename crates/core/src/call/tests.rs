@@ -5,6 +5,7 @@ mod entering;
 mod epochs;
 mod hosts;
 mod liveness;
+mod lobby;
 mod log;
 mod room;
 mod stranded;

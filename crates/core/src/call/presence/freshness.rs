@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::talk::{Beat, Challenge};
-use crate::id::ParticipantId;
+use crate::id::{Epoch, ParticipantId};
 use crate::time::Time;
 
 /// Challenges whose echo is waited for; an older one says too little.
@@ -49,17 +49,27 @@ pub(super) struct Freshness {
     /// Sent, and perhaps echoed.
     challenges: VecDeque<(Challenge, Time)>,
     next_challenge_at: Time,
+    cadence: Option<Duration>,
+    /// Beats of older epochs may have been made with another cadence.
+    since: Epoch,
 }
 
 impl Freshness {
-    /// A new roster: whoever is a host since now has the window's time for his first echo.
+    /// A new roster: whoever is a host since now has the window's time for his first echo. So have all if the cadence changes: what
+    /// numbers say of time until now says nothing from now on.
     pub(super) fn begin_epoch(
         &mut self,
+        epoch: Epoch,
         others: &[ParticipantId],
         now: Time,
-        window: Duration,
-        challenge_within: Duration,
+        [cadence, window]: [Duration; 2],
+        [challenge_within, challenge_interval]: [Duration; 2],
     ) {
+        if self.cadence.replace(cadence).is_some_and(|before| before != cadence) {
+            self.since = epoch;
+            self.hosts.clear();
+        }
+        self.next_challenge_at = self.next_challenge_at.min(now + challenge_interval);
         self.hosts.retain(|host, _| others.contains(host));
         for host in others {
             self.hosts.entry(*host).or_insert_with(|| {
@@ -73,10 +83,14 @@ impl Freshness {
     pub(super) fn beat(
         &mut self,
         from: ParticipantId,
+        epoch: Epoch,
         beat: &Beat,
         now: Time,
         [cadence, window]: [Duration; 2],
     ) -> bool {
+        if epoch < self.since {
+            return false;
+        }
         let Some(seen) = self.hosts.get_mut(&from) else { return false };
         if seen.highest.is_some_and(|highest| beat.number <= highest) {
             return false;
@@ -162,7 +176,7 @@ mod tests {
 
     fn challenged_at_zero() -> Freshness {
         let mut freshness = Freshness::default();
-        freshness.begin_epoch(&[HOST], at(0), WINDOW, CADENCE);
+        freshness.begin_epoch(Epoch(0), &[HOST], at(0), [CADENCE, WINDOW], [CADENCE; 2]);
         freshness.challenged([7; 8], at(0), [CADENCE / 4, CADENCE, CADENCE * 4]);
         freshness
     }
@@ -170,9 +184,9 @@ mod tests {
     #[test]
     fn a_host_is_fresh_for_a_window_from_the_challenge_that_he_echoed() {
         let mut freshness = challenged_at_zero();
-        assert!(freshness.beat(HOST, &beat(5, &[[7; 8]]), NOW, [CADENCE, WINDOW]));
+        assert!(freshness.beat(HOST, Epoch(0), &beat(5, &[[7; 8]]), NOW, [CADENCE, WINDOW]));
         assert_eq!((freshness.stale(at(29)), freshness.stale(at(30))), (vec![], vec![HOST]));
-        assert!(freshness.beat(HOST, &beat(6, &[]), NOW, [CADENCE, WINDOW]));
+        assert!(freshness.beat(HOST, Epoch(0), &beat(6, &[]), NOW, [CADENCE, WINDOW]));
         assert_eq!((freshness.stale(at(39)), freshness.stale(at(40))), (vec![], vec![HOST]));
     }
 
@@ -181,21 +195,21 @@ mod tests {
     fn beats_from_a_backlog_are_as_old_as_their_numbers() {
         let mut freshness = challenged_at_zero();
         for number in 5..8 {
-            freshness.beat(HOST, &beat(number, &[[7; 8]]), NOW, [CADENCE, WINDOW]); // made at 0, 10, 20
+            freshness.beat(HOST, Epoch(0), &beat(number, &[[7; 8]]), NOW, [CADENCE, WINDOW]); // made at 0, 10, 20
         }
         // Beats 8 and 9 were made at 30 and 40, and are handed out at 100.
-        assert!(freshness.beat(HOST, &beat(9, &[]), NOW, [CADENCE, WINDOW]));
+        assert!(freshness.beat(HOST, Epoch(0), &beat(9, &[]), NOW, [CADENCE, WINDOW]));
         assert_eq!(freshness.stale(at(100)), [HOST]);
     }
 
     #[test]
     fn a_beat_without_an_echo_says_nothing_yet_and_an_old_number_nothing_at_all() {
         let mut freshness = challenged_at_zero();
-        assert!(freshness.beat(HOST, &beat(900, &[]), NOW, [CADENCE, WINDOW]));
+        assert!(freshness.beat(HOST, Epoch(0), &beat(900, &[]), NOW, [CADENCE, WINDOW]));
         assert_eq!(freshness.stale(at(30)), [HOST]);
-        assert!(!freshness.beat(HOST, &beat(900, &[[7; 8]]), NOW, [CADENCE, WINDOW]), "a replay");
+        assert!(!freshness.beat(HOST, Epoch(0), &beat(900, &[[7; 8]]), NOW, [CADENCE, WINDOW]), "a replay");
         assert!(
-            !freshness.beat(ParticipantId([2; 16]), &beat(901, &[[7; 8]]), NOW, [CADENCE, WINDOW]),
+            !freshness.beat(ParticipantId([2; 16]), Epoch(0), &beat(901, &[[7; 8]]), NOW, [CADENCE, WINDOW]),
             "no host"
         );
         assert_eq!(freshness.stale(at(30)), [HOST]);
@@ -204,15 +218,31 @@ mod tests {
     #[test]
     fn a_new_host_has_the_window_for_his_first_echo() {
         let mut freshness = challenged_at_zero();
-        freshness.beat(HOST, &beat(0, &[[7; 8]]), NOW, [CADENCE, WINDOW]);
+        freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), NOW, [CADENCE, WINDOW]);
         let new = ParticipantId([3; 16]);
-        freshness.begin_epoch(&[HOST, new], at(20), WINDOW, CADENCE);
+        freshness.begin_epoch(Epoch(1), &[HOST, new], at(20), [CADENCE, WINDOW], [CADENCE; 2]);
         assert_eq!(freshness.stale(at(40)), [HOST]);
-        freshness.begin_epoch(&[new], at(41), WINDOW, CADENCE);
+        freshness.begin_epoch(Epoch(2), &[new], at(41), [CADENCE, WINDOW], [CADENCE; 2]);
         assert_eq!(
             (freshness.stale(at(49)), freshness.stale(at(50))),
             (vec![], vec![new]),
             "no second grace"
         );
+    }
+
+    /// With beats ten times as far apart, a number that is 600 higher would be worth an hour more than it took.
+    #[test]
+    fn numbers_from_before_a_change_of_cadence_say_nothing_after_it() {
+        let mut freshness = Freshness::default();
+        freshness.begin_epoch(Epoch(0), &[HOST], at(0), [CADENCE / 10, WINDOW], [CADENCE; 2]);
+        freshness.challenged([7; 8], at(0), [CADENCE; 3]);
+        freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), NOW, [CADENCE / 10, WINDOW]);
+        freshness.begin_epoch(Epoch(1), &[HOST], at(600), [CADENCE, WINDOW], [CADENCE; 2]);
+        assert!(
+            !freshness.beat(HOST, Epoch(0), &beat(600, &[[7; 8]]), at(600), [CADENCE, WINDOW]),
+            "an old epoch's"
+        );
+        assert!(freshness.beat(HOST, Epoch(1), &beat(601, &[]), at(601), [CADENCE, WINDOW]));
+        assert_eq!((freshness.stale(at(629)), freshness.stale(at(630))), (vec![], vec![HOST]));
     }
 }

@@ -115,7 +115,7 @@ impl Call {
             Cause::Founded => None,
             Cause::Joined { by } | Cause::Commit { by, .. } => Some(by),
         };
-        let spread = self.spread();
+        let (spread, limits, interval) = (self.spread(), self.limits(), self.challenge_interval());
         let presence = &mut self.presence;
         presence.lines.values_mut().for_each(|line| line.close_at = line.close_at.min(close_older_at));
         presence.lines.insert(epoch, Line { keys, committer, close_at: Time::NEVER });
@@ -124,7 +124,8 @@ impl Call {
         let others = others.map(|member| (member.id, member.is_host)).collect::<Vec<_>>();
         let hosts = others.iter().filter(|(_, is_host)| *is_host).map(|(id, _)| *id).collect::<Vec<_>>();
         let within = spread.mul_f64(presence.place);
-        presence.freshness.begin_epoch(&hosts, now, self.policy.liveness_window(), within);
+        let times = [self.policy.heartbeat(), self.policy.liveness_window()];
+        presence.freshness.begin_epoch(epoch, &hosts, now, times, [within, interval]);
         presence.keyholders.retain(|id, _| hosts.contains(id));
         let hosting = self.roster.me().is_some_and(|me| me.is_host);
         match (presence.hosting, hosting) {
@@ -141,7 +142,7 @@ impl Call {
                 Cause::Commit { admitted, .. } => admitted.as_slice(),
                 _ => &[],
             };
-            presence.watch.begin_epoch(&others, |id| newcomers.contains(&id), now);
+            presence.watch.begin_epoch(&others, |id| newcomers.contains(&id), limits, now);
             let roster = &self.roster;
             presence.acks.retain(|id| roster.member(id).is_some());
             if committer == roster.me().map(|me| me.id) {
@@ -219,7 +220,7 @@ impl Call {
             Talk::Beat(_) if !is_host => return Err(TalkFault::NotEntitled),
             Talk::Beat(beat) => {
                 let times = [self.policy.heartbeat(), self.policy.liveness_window()];
-                self.presence.freshness.beat(from, &beat, now, times);
+                self.presence.freshness.beat(from, epoch, &beat, now, times);
                 let has_key = beat.has_lobby_key == 1;
                 self.presence.keyholders.insert(from, has_key);
                 self.recorder.epochs_behind(from, self.epoch().0.checked_sub(epoch.0));

@@ -11,7 +11,7 @@ use crate::time::Time;
 const MAX_ECHOES: usize = 1024;
 
 /// How long each kind of participant may be silent.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Limits {
     pub(super) cadence: Duration,
     pub(super) newcomer: Duration,
@@ -39,6 +39,8 @@ pub(super) struct Watch {
     next_beat_at: Time,
     /// Hash of the last own beat, to know it when the talk lane brings it back.
     last_beat: Option<[u8; 32]>,
+    /// What others last had to reckon with.
+    limits: Option<Limits>,
     /// When the talk lane last brought an own beat back: until then others could be heard.
     lane_worked_at: Time,
 }
@@ -49,8 +51,13 @@ impl Watch {
         &mut self,
         others: &[(ParticipantId, bool)],
         newcomers: impl Fn(ParticipantId) -> bool,
+        limits: Limits,
         now: Time,
     ) {
+        // Whoever was quiet enough for the old limits shall not be too quiet for the new ones at once.
+        if self.limits.replace(limits).is_some_and(|before| before != limits) {
+            self.others.values_mut().for_each(|heard| heard.at = now);
+        }
         let there = others.iter().map(|(id, _)| *id).collect::<std::collections::BTreeSet<_>>();
         self.others.retain(|id, _| there.contains(id));
         self.echoes.retain(|id, _| there.contains(id));
@@ -178,7 +185,7 @@ mod tests {
 
     fn watch() -> Watch {
         let mut watch = Watch::default();
-        watch.begin_epoch(&[(ANN, true), (BOB, false)], |id| id == BOB, at(0));
+        watch.begin_epoch(&[(ANN, true), (BOB, false)], |id| id == BOB, LIMITS, at(0));
         watch
     }
 
@@ -218,6 +225,23 @@ mod tests {
             beat_comes_back(&mut watch, at(second));
         }
         assert_eq!(watch.silent(at(620), &LIMITS, Duration::ZERO), [ANN], "now he has had his time");
+    }
+
+    /// A policy with shorter windows, or a call that shrinks: nobody is removed for what was allowed until now.
+    #[test]
+    fn new_limits_begin_to_count_when_they_are_known() {
+        let mut watch = watch();
+        watch.heard(ANN, true, at(1));
+        watch.heard(BOB, false, at(1));
+        let shorter = Limits { member: SECOND * 30, ..LIMITS };
+        watch.begin_epoch(&[(ANN, true), (BOB, false)], |_| false, shorter, at(100));
+        beat_comes_back(&mut watch, at(100));
+        beat_comes_back(&mut watch, at(110));
+        assert_eq!(watch.silent(at(111), &shorter, Duration::ZERO), []);
+        for second in [120, 130] {
+            beat_comes_back(&mut watch, at(second));
+        }
+        assert_eq!(watch.silent(at(131), &shorter, Duration::ZERO), [ANN, BOB]);
     }
 
     #[test]

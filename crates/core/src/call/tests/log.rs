@@ -215,6 +215,7 @@ fn a_member_who_is_no_host_commits_in_vain() {
     }
     assert_eq!(room.names(), ["Ann", "Bob", "Carol"]);
     room.act("Bob", |call, now| call.leave(now)).expect("his own ratchet still works");
+    room.pass(SECOND);
     assert_eq!(room.names(), ["Ann", "Carol"]);
 }
 
@@ -297,6 +298,7 @@ fn who_leaves_is_taken_off_the_roster_by_a_host() {
     room.admit(&["Bob", "Carol"]);
     let bob = room.id("Bob");
     room.act("Bob", |call, now| call.leave(now)).expect("anybody may");
+    room.pass(SECOND);
     assert_eq!(room.names(), ["Ann", "Carol"]);
     assert_eq!(room.seat("Bob").call.ended(), Some(EndReason::Left));
     assert_eq!(room.next(), 3, "the wish, and Ann's commit");
@@ -317,6 +319,7 @@ fn two_leave_at_once_and_one_commit_covers_both() {
         room.seat(name).drain(now);
     }
     room.settle();
+    room.pass(SECOND);
     assert_eq!(room.names(), ["Ann", "Dave"]);
     for name in ["Bob", "Carol"] {
         assert_eq!(room.seat(name).call.ended(), Some(EndReason::Left));

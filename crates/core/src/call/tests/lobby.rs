@@ -1,0 +1,189 @@
+//! The waiting room: who waits, who vouches for him, and what a flood of knocks does (R10).
+
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::room::Room;
+use crate::call::*;
+use crate::group::Group;
+use crate::keyring::Opening;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Room {
+    /// Somebody knocks with a proof.
+    fn knock_with_proof(&mut self, name: &str, proof: &[u8]) -> Guest {
+        let (invite, random) = (self.invite(), self.random());
+        let keys = FreshKeys::generate(&random).expect("it is seeded");
+        let profile = Profile::person(name).expect("a good name");
+        let (guest, knock) = Guest::knock_with(invite, &profile, keys, proof, random).expect("a knock");
+        self.post(&knock);
+        self.settle();
+        guest
+    }
+
+    fn knocks(&mut self) -> Vec<Knock> {
+        let knock = |event: &Event| match event {
+            Event::Knock(knock) => Some(knock.clone()),
+            _ => None,
+        };
+        self.seat("Ann").events.iter().filter_map(knock).collect()
+    }
+}
+
+#[test]
+fn a_knock_says_who_it_is_what_he_is_and_which_key_he_has() {
+    let mut room = Room::new(1);
+    let (invite, random) = (room.invite(), room.random());
+    let profile = Profile::new("Notes", Kind::Recorder).expect("a good name");
+    let (guest, knock) = Guest::knock(invite, &profile, random).expect("a knock");
+    room.post(&knock);
+    room.settle();
+    let heard = room.knocks().remove(0);
+    assert_eq!((heard.name.as_str(), heard.kind, heard.vouched_as), ("Notes", Kind::Recorder, None));
+    assert_eq!((heard.id, heard.fingerprint), (guest.id(), guest.fingerprint()));
+    room.act("Ann", |call, now| call.admit(&[guest.id()], now)).expect("Ann may");
+    let fingerprint = guest.fingerprint();
+    let call = room.enter(guest).expect("he gets in");
+    let me = call.roster().me().expect("he is on it");
+    assert_eq!((me.kind, me.fingerprint), (Kind::Recorder, fingerprint), "visible to all, as what he is");
+    assert_eq!(fingerprint.to_string().split(' ').count(), 16);
+}
+
+/// The core asks, the app's verifier answers; nobody is shown, let alone let in, whom it did not vouch for.
+#[test]
+fn where_vouching_is_asked_for_nobody_is_let_in_without() {
+    let mut room = Room::new(2);
+    room.seat("Ann").call.require_vouching(true);
+    let (good, bad) = (room.knock_with_proof("Bob", b"signed: Bob"), room.knock_with_proof("Mallory", b""));
+    assert_eq!(room.knocks(), []);
+    let asked = |event: &Event| match event {
+        Event::Vouch(request) => Some(request.clone()),
+        _ => None,
+    };
+    let questions = room.seat("Ann").events.iter().filter_map(asked).collect::<Vec<_>>();
+    assert_eq!(questions.iter().map(|q| q.id).collect::<Vec<_>>(), [good.id(), bad.id()]);
+    assert_eq!(&questions[0].proof[..], b"signed: Bob");
+    assert_eq!(Fingerprint::of(&questions[0].signature_key), good.fingerprint(), "what a proof has to name");
+
+    let admit = |room: &mut Room, id| room.act("Ann", |call, now| call.admit(&[id], now));
+    assert_eq!(admit(&mut room, good.id()), Err(CallError::NotVouched));
+    let vouched = Verdict::Vouched("bob@example.org".into());
+    room.act("Ann", |call, now| call.vouch(good.id(), vouched.clone(), now)).expect("she was asked");
+    assert_eq!(room.knocks()[0].vouched_as.as_deref(), Some("bob@example.org"));
+    let again = room.act("Ann", |call, now| call.vouch(good.id(), vouched, now));
+    assert_eq!(again, Err(CallError::NotWaiting), "once is enough");
+    room.act("Ann", |call, now| call.vouch(bad.id(), Verdict::Refused, now)).expect("she was asked");
+    assert_eq!(admit(&mut room, bad.id()), Err(CallError::NotWaiting));
+    let answer = room.mailboxes[&bad.answer_mailbox()][0].clone();
+    assert!(matches!(bad.open_answer(&answer), Ok(HostAnswer::Denied)));
+
+    admit(&mut room, good.id()).expect("vouched for");
+    let call = room.enter(good).expect("he gets in");
+    let member = call.roster().me().expect("he is on it");
+    assert_eq!(&member.proof[..], b"signed: Bob", "each member's app can look at it");
+    assert!(!format!("{:?} {:?}", questions, member).contains("Bob"), "nothing of it gets into logs");
+}
+
+#[test]
+fn a_proof_that_is_too_long_is_refused_where_it_is_made() {
+    let mut room = Room::new(3);
+    let (invite, random) = (room.invite(), room.random());
+    let keys = FreshKeys::generate(&random).expect("it is seeded");
+    let profile = Profile::person("Bob").expect("a good name");
+    let refused = Guest::knock_with(invite, &profile, keys, &[0; MAX_PROOF_LEN + 1], random);
+    assert_eq!(refused.map(drop), Err(JoinError::ProofTooLong));
+    let longest = room.knock_with_proof("Bob", &[7; MAX_PROOF_LEN]);
+    room.act("Ann", |call, now| call.admit(&[longest.id()], now)).expect("it fits a knock");
+    assert!(room.enter(longest).is_ok());
+}
+
+/// A thousand guests within a second: a few commits, and everybody is in within seconds.
+#[test]
+fn a_thousand_knocks_within_a_second_take_a_few_commits() {
+    let config = CallConfig { max_participants: 1001, ..CallConfig::default() };
+    let mut room = Room::with(4, &config);
+    for tenth in 0..10 {
+        for guest in 0..100 {
+            let name = format!("Guest {tenth} {guest}");
+            let (invite, random) = (room.invite(), room.random());
+            let profile = Profile::person(&name).expect("a good name");
+            let (guest, knock) = Guest::knock(invite, &profile, random).expect("a knock");
+            let now = room.now;
+            let ann = room.seat("Ann");
+            ann.call.handle_message(&knock, now).expect("heard");
+            ann.call.admit(&[guest.id()], now).expect("Ann may");
+        }
+        room.act("Ann", |_, _| ());
+        room.pass(SECOND / 10);
+    }
+    room.pass(SECOND * 3);
+    assert_eq!(room.seat("Ann").call.roster().members.len(), 1001);
+    assert!(room.log.len() <= 10, "{} commits", room.log.len());
+}
+
+/// Bogus knocks are not remembered, genuine ones up to a bound; both cost work for so many a second and no more.
+#[test]
+fn a_flood_of_knocks_is_bounded_and_passes() {
+    let mut room = Room::new(5);
+    let lobby = room.invite().lobby_mailbox();
+    let now = room.now;
+    let ann = &mut room.seat("Ann").call;
+    let mut faults = std::collections::BTreeMap::new();
+    for n in 0..10_000_u32 {
+        let payload = Bytes::from(n.to_be_bytes().repeat(300));
+        let refused = ann.handle_message(&Message { lane: Lane::Mailbox(lobby), payload }, now);
+        let Err(HandleError::Knock(fault)) = refused else { panic!("{refused:?}") };
+        *faults.entry(fault.to_string()).or_insert(0) += 1;
+    }
+    // Two thousand of them were opened at all.
+    let counts = faults.into_values().collect::<Vec<_>>();
+    assert_eq!(counts, [2048, 7952]);
+    let mut events = 0;
+    while !matches!(ann.poll_output(), Output::Timeout(_)) {
+        events += 1;
+    }
+    assert!(events < 10, "{events} events");
+    // Who knocks meanwhile has to be handed in again; a little later everything is as before.
+    room.pass(SECOND);
+    let guest = room.knock("Bob");
+    assert_eq!(room.knocks().len(), 1);
+    room.act("Ann", |call, now| call.admit(&[guest.id()], now)).expect("Ann may");
+    assert!(room.enter(guest).is_ok());
+    assert_eq!(room.seat("Ann").call.diagnostics().refused_knocks, 10_000);
+}
+
+/// The link and the server, and still nothing: not the log, not a frame, not a word that anybody believes.
+#[test]
+fn somebody_with_the_link_and_the_servers_help_opens_nothing_and_changes_nothing() {
+    let mut room = Room::new(6);
+    room.admit(&["Bob"]);
+    room.pass(SECOND * 12);
+    let guest = room.knock("Mallory"); // nobody lets her in
+    // She founds a group under the call's own id, with the invite's PSK, and acts as its host.
+    let (random, invite) = (room.random(), room.invite());
+    let keys = FreshKeys::generate(&random).expect("it is seeded");
+    let credential = keys.credential(&Profile::person("Ann").expect("a good name"), b"");
+    let config = CallConfig::default();
+    let policy = crate::call::policy::Policy::new(&config, keys.signature_key(), &invite).expect("a policy");
+    let mut fake =
+        Group::create(random, invite.call, keys.signer, credential, policy.encode()).expect("she can");
+    for _ in 0..room.seat("Ann").call.epoch().0 {
+        fake.stage_own(Default::default(), 0).expect("she can");
+        fake.merge_own().expect("she can");
+    }
+    let position = room.next();
+    let entry = fake.stage_own(Default::default(), position).expect("she can").commit;
+    room.refuses(entry, SkipReason::Entry(crate::group::EntryFault::Invalid));
+    // Every frame, every talk message and every letter is hers to read.
+    let mut frame = room.seal("Ann", b"not for her");
+    let random = room.random();
+    let hers = Call::create(&Profile::person("Mallory").expect("a good name"), &config, random, room.now)
+        .expect("a call of her own");
+    assert!(!matches!(hers.opener().open(super::room::FRAME, &mut frame), Ok(Opening::Opened(_))));
+    for letter in room.mailboxes.values().flatten() {
+        assert!(guest.open_answer(letter).is_err());
+    }
+    assert_eq!(room.names(), ["Ann", "Bob"]);
+}
