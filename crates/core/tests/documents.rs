@@ -1,0 +1,71 @@
+//! What SECURITY.md names is there: a claim whose test was renamed or removed is no claim.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in
+        fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("it can be read"))
+    {
+        let path = entry.path();
+        match path.is_dir() {
+            true => sources(&path, into),
+            false if path.extension().is_some_and(|extension| extension == "rs") => into.push(path),
+            false => {}
+        }
+    }
+}
+
+/// Names of functions, with the module that a file is: `hosts::a_locked_call…`.
+fn functions() -> BTreeSet<(String, String)> {
+    let mut files = Vec::new();
+    sources(&root().join("crates"), &mut files);
+    let mut found = BTreeSet::new();
+    for file in files {
+        let stem = file.file_stem().and_then(|stem| stem.to_str()).expect("our names are text").to_owned();
+        let folder = file.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("");
+        let text = fs::read_to_string(&file).expect("it can be read");
+        for name in text.lines().filter_map(|line| line.trim_start().strip_prefix("fn ")?.split('(').next()) {
+            for module in [stem.as_str(), folder] {
+                found.insert((module.to_owned(), name.to_owned()));
+            }
+            found.insert(("tests".to_owned(), name.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_test_that_security_md_names_exists() {
+    let text = fs::read_to_string(root().join("SECURITY.md")).expect("it is there");
+    let functions = functions();
+    let quoted = text.split('`').skip(1).step_by(2);
+    let named =
+        quoted.filter(|name| name.contains("::") && !name.contains(' ') && !name.starts_with("Event::"));
+    let (mut seen, mut missing) = (0, Vec::new());
+    for name in named {
+        let parts = name.split("::").collect::<Vec<_>>();
+        let [.., module, test] = parts.as_slice() else { continue };
+        let (module, prefix) = (module.to_owned(), test.strip_suffix('*'));
+        let module = match module {
+            "t" | "k" | "room" => "tests",
+            other => other,
+        };
+        let fits = |(there, function): &(String, String)| match prefix {
+            Some(prefix) => there == module && function.starts_with(prefix),
+            None => there == module && function == test,
+        };
+        let is_abbreviation = ["t::", "k::", "room::", "call::tests::", "keyring::tests::"].contains(&name);
+        seen += 1;
+        if !is_abbreviation && !functions.iter().any(fits) {
+            missing.push(name);
+        }
+    }
+    assert_eq!(missing, Vec::<&str>::new(), "named, and not there");
+    assert!(seen > 60, "{seen} names");
+}
