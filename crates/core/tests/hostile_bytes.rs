@@ -3,6 +3,7 @@
 mod common;
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use common::room::{FRAME, Room, open, seal};
@@ -263,6 +264,37 @@ fn damaged_knocks_are_refused_and_the_genuine_one_is_heard() {
         prop_assert_eq!(host.handle_message(&knock, now), Ok(()));
         prop_assert!(matches!(next_but_trouble(host), Output::Event(Event::Knock(_))));
         media.passes();
+        Ok(())
+    });
+}
+
+/// Talk that a server made up, damaged or replays. Nothing comes of it; the genuine message, behind it, is heard.
+#[test]
+fn damaged_talk_is_refused_and_the_genuine_one_keeps_the_call_alive() {
+    let room = Room::with_guests(SUITES[0], &["Bob"]);
+    let state = RefCell::new((room, Bytes::new()));
+    check(300, damage(), |damage| {
+        let (room, other) = &mut *state.borrow_mut();
+        // Ten seconds later: a heartbeat of Ann's, now and then a challenge of Bob's.
+        room.now = room.now + Duration::from_secs(10);
+        let now = room.now;
+        room.calls.iter_mut().for_each(|call| call.handle_timeout(now));
+        room.collect();
+        let said = core::mem::take(&mut room.talk);
+        prop_assert!(!said.is_empty());
+        for message in &said {
+            let damaged = Bytes::from(damage.to(&message.payload, other));
+            let is_damaged = said.iter().all(|genuine| genuine.payload != damaged);
+            let damaged = Message { lane: Lane::Talk, payload: damaged };
+            for call in room.calls.iter_mut().filter(|_| is_damaged) {
+                let outcome = call.handle_message(&damaged, now);
+                prop_assert!(matches!(outcome, Ok(()) | Err(HandleError::Talk(_))), "{outcome:?}");
+            }
+            *other = message.payload.clone();
+        }
+        room.talk.extend(said);
+        room.pump();
+        prop_assert!(room.calls.iter().all(|call| !call.is_cut_off() && call.roster().members.len() == 2));
         Ok(())
     });
 }

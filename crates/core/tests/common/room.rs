@@ -21,7 +21,7 @@ pub(crate) struct Room {
     /// What was sent to mailboxes and not fetched yet; hosts fetch theirs at once.
     pub(crate) mail: Vec<Message>,
     /// What was said on the talk lane and not heard yet.
-    talk: Vec<Message>,
+    pub(crate) talk: Vec<Message>,
     /// Who knocked and was not let in yet.
     knocks: Vec<ParticipantId>,
     /// All events but rosters and knocks, with whose they are.
