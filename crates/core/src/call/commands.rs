@@ -208,11 +208,12 @@ impl Call {
     /// [`CallError::Config`] if it contradicts itself, or changes suite or E; [`CallError::NotHost`], [`CallError::Ended`].
     pub fn set_config(&mut self, config: &CallConfig, now: Time) -> Result<(), CallError> {
         self.hosting()?;
-        self.policy.clone().with_config(config)?;
         if (config.suite, u32::from(config.epoch_bits)) != (self.policy.suite(), self.policy.epoch_bits()) {
             return Err(CallError::Config(policy::ConfigError::Fixed)); // R8
         }
-        self.wanted.config = Some(config.clone());
+        // As the policy will have it: in whole milliseconds.
+        let config = self.policy.clone().with_config(config)?.config();
+        self.wanted.config = Some(config);
         self.after_command(now)
     }
 

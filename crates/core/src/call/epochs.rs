@@ -53,6 +53,8 @@ pub(super) struct Change {
 pub(super) struct Epochs {
     lives: BTreeMap<Epoch, Life>,
     sealing: Option<Epoch>,
+    /// A removal's deadline has passed: nothing is sealed below its epoch any more (R20).
+    floor: Option<Epoch>,
 }
 
 /// A roster cannot be taken now.
@@ -65,12 +67,16 @@ pub(super) enum NotTaken {
 
 impl Epochs {
     /// A new epoch was applied: older ones close at `close_older_at` at the latest.
-    pub(super) fn begin(&mut self, keys: EpochKeys, change: Change) {
+    pub(super) fn begin(&mut self, keys: EpochKeys, change: Change, epoch_bits: u32) {
         let Change { switch_at, close_older_at, newcomers, removals } = change;
         for life in self.lives.values_mut() {
             life.close_at = Some(life.close_at.map_or(close_older_at, |at| at.min(close_older_at)));
         }
         let epoch = keys.epoch;
+        // RFC 9605 §5.2: an epoch with the same low bits evicts the old one; however many a host makes, no more are kept.
+        for (_, life) in self.lives.iter_mut().filter(|(old, _)| old.0 + (1 << epoch_bits) <= epoch.0) {
+            life.close_at = Some(Time::ZERO);
+        }
         let keys = Some(keys);
         let life = Life {
             keys,
@@ -123,8 +129,9 @@ impl Epochs {
         let stops = |(epoch, life): &(&Epoch, &mut Life)| {
             Some(**epoch) > sealing && life.ends_older && life.keys.is_some() && life.switch_at <= now
         };
-        for (_, life) in self.lives.iter_mut().filter(stops) {
+        for (epoch, life) in self.lives.iter_mut().filter(stops) {
             life.ends_older = false;
+            self.floor = self.floor.max(Some(*epoch));
             ring.stop_sealing();
         }
         let Some(epoch) = self.next_to_seal(now) else { return };
@@ -147,7 +154,7 @@ impl Epochs {
 
     /// The newest epoch above the sealing one whose roster was taken and whose time has come.
     fn next_to_seal(&self, now: Time) -> Option<Epoch> {
-        let above = |epoch: &Epoch| Some(*epoch) > self.sealing;
+        let above = |epoch: &Epoch| Some(*epoch) > self.sealing && Some(*epoch) >= self.floor;
         self.lives.iter().rev().find(|(e, life)| above(e) && life.may_seal(now)).map(|(e, _)| *e)
     }
 
@@ -157,7 +164,8 @@ impl Epochs {
         let switching = self
             .lives
             .iter()
-            .filter(|(epoch, life)| Some(**epoch) > self.sealing && (life.keys.is_none() || life.ends_older))
+            .filter(|(epoch, _)| Some(**epoch) > self.sealing && Some(**epoch) >= self.floor)
+            .filter(|(_, life)| life.keys.is_none() || life.ends_older)
             .map(|(_, life)| life.switch_at);
         closing.chain(switching).min().unwrap_or(Time::NEVER)
     }

@@ -152,9 +152,10 @@ impl Lobby {
     pub(super) fn settle(&mut self, knocks: &[KnockHash]) -> Vec<ParticipantId> {
         let room = MAX_REMEMBERED.saturating_sub(self.answered.len());
         self.answered.extend(knocks.iter().take(room));
+        let knocks = knocks.iter().collect::<BTreeSet<_>>();
         let gone = self.waiting.iter().filter(|(_, waiting)| knocks.contains(&waiting.short_hash()));
         let gone = gone.map(|(id, _)| *id).collect::<Vec<_>>();
-        self.waiting.retain(|id, _| !gone.contains(id));
+        gone.iter().for_each(|id| drop(self.waiting.remove(id)));
         gone
     }
 

@@ -227,6 +227,7 @@ impl Call {
             removals,
         })?;
         self.invite_after(&before, new_lobby)?;
+        self.hear_what_was_early();
         if somebody_removed && self.rotation_due_since.is_none() {
             self.event(Event::RotationAdvised);
         }

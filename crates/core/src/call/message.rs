@@ -125,7 +125,7 @@ pub enum Event {
     },
     /// A guest cannot be added: his key package is not one that the engine takes. He does not wait any more.
     GuestUnusable(ParticipantId),
-    /// An own commit could not be built; what is wanted is tried again later.
+    /// An own commit could not be built. Admissions and removals are tried again later; a policy change is not.
     CommitFailed(EngineError),
     /// The delivery service keeps this participant's entries out of the log: garbage takes their positions. The call goes on
     /// trying, less and less often; after some 4,000 tries in one epoch it waits for the next.

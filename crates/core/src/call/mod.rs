@@ -249,7 +249,7 @@ impl Call {
             self.roster.by_leaf(),
             self.group.export(BASE_KEY_LABEL, suite.key_len())?,
         );
-        self.epochs.begin(keys, change);
+        self.epochs.begin(keys, change, self.policy.epoch_bits());
         self.pace.epoch_began(self.now, self.policy.epoch_bits());
         self.event(Event::Roster(self.roster.clone()));
         let roster = &self.roster;

@@ -43,7 +43,7 @@ pub struct CallConfig {
     /// How often each host shows that it is there, 1 s to 1 min (R21).
     pub heartbeat: Duration,
     /// How long a participant goes on without a fresh heartbeat of every host; also how long a server that withholds a removal
-    /// can delay it (R21). At least two heartbeats and a half, at most ten minutes.
+    /// can delay it (R21). At least three heartbeats, at most ten minutes.
     pub liveness_window: Duration,
     /// How long a newcomer may take to show that he is there, before a host removes him (R13). At most ten minutes.
     pub newcomer_window: Duration,
@@ -87,7 +87,7 @@ pub enum ConfigError {
     /// Suite and E are what they were when the call was founded (R8).
     #[error("suite and epoch_bits are fixed at creation")]
     Fixed,
-    /// Heartbeats come two and a half times within the liveness window at least, and the other windows are not below them.
+    /// Heartbeats come three times within the liveness window at least, and the other windows are not below them.
     #[error("heartbeat, liveness_window, newcomer_window and silence_limit do not fit each other")]
     Windows,
 }
@@ -212,9 +212,9 @@ impl Policy {
         if self.switch_deadline_ms >= shortest || longest > MAX_RETENTION_MS {
             return Err(ConfigError::Durations);
         }
-        // R21: two beats may be late or lost, and a silent host be removed, before the window is over.
+        // R21: a beat may be lost, and a silent host be removed, before the window is over.
         let windows = HEARTBEAT_MS.contains(&self.heartbeat_ms)
-            && (self.heartbeat_ms.saturating_mul(5) / 2..=MAX_WINDOW_MS).contains(&self.liveness_ms)
+            && (self.heartbeat_ms.saturating_mul(3)..=MAX_WINDOW_MS).contains(&self.liveness_ms)
             && (self.switch_deadline_ms.max(1_000)..=MAX_WINDOW_MS).contains(&self.newcomer_ms)
             && (self.liveness_ms..=MAX_SILENCE_MS).contains(&self.silence_ms);
         if windows { Ok(()) } else { Err(ConfigError::Windows) }

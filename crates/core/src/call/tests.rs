@@ -3,6 +3,7 @@
 mod attacks;
 mod entering;
 mod epochs;
+mod found;
 mod hosts;
 mod liveness;
 mod lobby;

@@ -1,17 +1,29 @@
 //! Decoding log entries, once, before MLS sees them (R5).
+//!
+//! ```text
+//! entry     = MLSMessage (RFC 9420 §6), a PrivateMessage | signature (64)
+//! signature = Ed25519 by the maker's leaf key over "subrosa entry 1" | MLSMessage
+//! ```
+//!
+//! MLS signs what a message says, not its ciphertext: every member could seal the same content once more, with other padding, under the
+//! same key. Its maker knows his own entries by their bytes (R6); so the bytes are signed too, or a member and the server could have
+//! everybody but the maker apply it.
 
 use openmls::prelude::{ContentType, MlsMessageBodyIn, MlsMessageIn, PrivateMessageIn, WireFormat};
 use thiserror::Error;
 use tls_codec::DeserializeBytes;
 
+use super::provider::signature_holds;
 use crate::id::{CallId, Epoch};
+
+const LABEL: &[u8] = b"subrosa entry 1";
 
 /// Why a log entry means nothing to this call. All honest members skip it, by the same rule.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
 #[non_exhaustive]
 pub enum EntryFault {
-    /// Not one whole MLS message.
-    #[error("not one whole mls message")]
+    /// Not one whole MLS message with a signature.
+    #[error("not one whole mls message with a signature")]
     Undecodable,
     /// Not a PrivateMessage. (The engine would take an external commit as a PublicMessage whatever its policy says.)
     #[error("not a private message")]
@@ -43,6 +55,25 @@ pub enum EntryFault {
 pub(crate) struct LogEntry {
     pub(super) message: PrivateMessageIn,
     pub(super) is_commit: bool,
+    pub(super) seal: Seal,
+}
+
+/// The signature over an entry's bytes, and what it was made over.
+pub(super) struct Seal {
+    signed: Vec<u8>,
+    signature: [u8; 64],
+}
+
+impl Seal {
+    pub(super) fn holds(&self, signature_key: &[u8]) -> bool {
+        signature_holds(signature_key, &self.signed, &self.signature)
+    }
+}
+
+/// Makes an entry of a message.
+pub(super) fn enclose(message: Vec<u8>, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Vec<u8> {
+    let signature = sign(&[LABEL, &message].concat());
+    [message, signature.to_vec()].concat()
 }
 
 impl LogEntry {
@@ -53,6 +84,7 @@ impl LogEntry {
         epoch: Epoch,
         position: u64,
     ) -> Result<Self, EntryFault> {
+        let (bytes, signature) = bytes.split_last_chunk().ok_or(EntryFault::Undecodable)?;
         let message =
             MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| EntryFault::Undecodable)?;
         if message.wire_format() != WireFormat::PrivateMessage {
@@ -75,6 +107,7 @@ impl LogEntry {
         if message.epoch().as_u64() != epoch.0 {
             return Err(EntryFault::WrongEpoch);
         }
-        Ok(Self { message, is_commit })
+        let seal = Seal { signed: [LABEL, bytes].concat(), signature: *signature };
+        Ok(Self { message, is_commit, seal })
     }
 }

@@ -101,7 +101,7 @@ impl Group {
             .finalize(&provider)
             .expect("the engine lets him");
         drop(group);
-        bundle.into_commit().to_bytes().expect("it can be written")
+        self.enclose(bundle.into_commit().to_bytes().expect("it can be written"))
     }
 
     /// A commit that adds somebody without any PSK, and its Welcome.
@@ -156,6 +156,7 @@ impl Group {
 
     fn bytes(&mut self, message: MlsMessageOut) -> Vec<u8> {
         self.drop_own().expect("storage works");
-        message.to_bytes().expect("it can be written")
+        let message = message.to_bytes().expect("it can be written");
+        self.enclose(message)
     }
 }

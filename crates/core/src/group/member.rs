@@ -5,15 +5,15 @@ use openmls::group::{GroupId, MlsGroup, StageCommitError};
 use openmls::prelude::PURE_CIPHERTEXT_WIRE_FORMAT_POLICY;
 use openmls::prelude::{
     ApplyUpdatePathError, BasicCredential, CredentialWithKey, KeyPackage, KeyPackageIn, LeafNodeIndex,
-    Lifetime, PreSharedKeyProposal, ProcessMessageError, ProcessedMessageContent, Proposal, ProtocolMessage,
-    ProtocolVersion, QueuedProposal, Sender, SenderRatchetConfiguration, StagedCommit,
+    Lifetime, PreSharedKeyProposal, PrivateMessageIn, ProcessMessageError, ProcessedMessageContent, Proposal,
+    ProtocolMessage, ProtocolVersion, QueuedProposal, Sender, SenderRatchetConfiguration, StagedCommit,
 };
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_traits::storage::StorageProvider as _;
 use tls_codec::DeserializeBytes as _;
 use zeroize::Zeroizing;
 
-use super::entry::{EntryFault, LogEntry};
+use super::entry::{EntryFault, LogEntry, enclose};
 use super::provider::{CIPHERSUITE, Provider, SignatureKey};
 use super::reread::reread;
 use super::summary::{AddedLeaf, CommitSummary, Leaf, basic, policy_of};
@@ -242,7 +242,8 @@ impl Group {
         let written = |_| EngineError("writing a message");
         let welcome =
             messages.to_welcome_msg().map(|welcome| welcome.to_bytes()).transpose().map_err(written)?;
-        Ok(OwnCommit { commit: messages.into_commit().to_bytes().map_err(written)?, welcome })
+        let commit = messages.into_commit().to_bytes().map_err(written)?;
+        Ok(OwnCommit { commit: self.enclose(commit), welcome })
     }
 
     /// Forgets an own commit or leave that did not make it into the log. Leaves nothing behind, but for the generation of
@@ -292,7 +293,13 @@ impl Group {
         let own = self.mls.pending_proposals().next().cloned();
         self.drop_own()?;
         self.own_leave = own;
-        message.to_bytes().map_err(|_| EngineError("writing a message"))
+        let message = message.to_bytes().map_err(|_| EngineError("writing a message"))?;
+        Ok(self.enclose(message))
+    }
+
+    /// R6: signs the very bytes.
+    pub(crate) fn enclose(&self, message: Vec<u8>) -> Vec<u8> {
+        enclose(message, |bytes| self.signer.sign_bytes(bytes))
     }
 
     /// Notes that the own leave stands in the log. `false` if there is none.
@@ -323,9 +330,16 @@ impl Group {
     pub(crate) fn process(&mut self, entry: LogEntry) -> Result<Processed, EntryFault> {
         self.provider.storage.begin();
         self.provider.crypto.note();
-        let is_commit = entry.is_commit;
-        let processed = self.try_process(entry);
+        let LogEntry { message, is_commit, seal } = entry;
+        let logged = self.logged.len();
+        let mut processed = self.try_process(message, is_commit);
         let noted = self.provider.crypto.take_noted();
+        let maker = noted.sender().and_then(|leaf| self.mls.member_at(LeafNodeIndex::new(leaf)));
+        let is_sealed = maker.is_some_and(|maker| seal.holds(&maker.signature_key));
+        if !is_sealed && processed.is_ok() {
+            self.logged.truncate(logged);
+            processed = Err(EntryFault::Invalid);
+        }
         match processed {
             Ok(Processed::Leave { .. }) => self.provider.storage.commit(),
             Ok(_) => {}
@@ -336,17 +350,19 @@ impl Group {
             Err(fault) => fault,
         };
         let member_at = |leaf| self.mls.member_at(LeafNodeIndex::new(leaf));
-        match reread(&self.provider.crypto, &noted, &self.logged, member_at).filter(|_| is_commit) {
+        match reread(&self.provider.crypto, &noted, &self.logged, member_at)
+            .filter(|_| is_commit && is_sealed)
+        {
             Some(summary) => Ok(Processed::Failed { summary, private: fault == EntryFault::Unappliable }),
             None => Err(fault),
         }
     }
 
-    fn try_process(&mut self, entry: LogEntry) -> Result<Processed, EntryFault> {
-        if entry.is_commit {
+    fn try_process(&mut self, message: PrivateMessageIn, is_commit: bool) -> Result<Processed, EntryFault> {
+        if is_commit {
             self.store_logged().map_err(|_| EntryFault::Unappliable)?;
         }
-        let message = ProtocolMessage::PrivateMessage(entry.message);
+        let message = ProtocolMessage::PrivateMessage(message);
         let processed = self.mls.process_message(&self.provider, message).map_err(fault)?;
         let Sender::Member(sender) = *processed.sender() else { return Err(EntryFault::Invalid) };
         match processed.into_content() {
@@ -377,7 +393,7 @@ impl Group {
     /// What is read again of commits that fail must be what the engine says of those that do not.
     #[cfg(test)]
     fn hold_against(&self, summary: &CommitSummary) {
-        let noted = self.provider.crypto.take_noted();
+        let noted = self.provider.crypto.peek_noted();
         let member_at = |leaf| self.mls.member_at(LeafNodeIndex::new(leaf));
         let again = reread(&self.provider.crypto, &noted, &self.logged, member_at);
         assert_eq!(again.as_ref(), Some(summary), "read again");
@@ -444,11 +460,17 @@ pub(super) fn credential_with_key(credential: Vec<u8>, public: &[u8; 32]) -> Cre
 
 /// Sorts the engine's refusals: those that hang on this member's private keys (R7), and those that everybody shares.
 fn fault<E>(error: ProcessMessageError<E>) -> EntryFault {
-    use ApplyUpdatePathError::{MissingCiphertext, PathMismatch, UnableToDecrypt};
+    use ApplyUpdatePathError::{
+        InconsistentSenderIndex, MissingParentHash, ParentHashMismatch, PathLengthMismatch, TreeFull,
+    };
     match error {
+        // What all members see alike.
+        ProcessMessageError::InvalidCommit(StageCommitError::UpdatePathError(
+            PathLengthMismatch | ParentHashMismatch | MissingParentHash | InconsistentSenderIndex | TreeFull,
+        )) => EntryFault::Invalid,
+        // Everything else about a path is between the committer and this member's keys.
         ProcessMessageError::InvalidCommit(
-            StageCommitError::UpdatePathError(UnableToDecrypt | PathMismatch | MissingCiphertext)
-            | StageCommitError::ConfirmationTagMismatch,
+            StageCommitError::UpdatePathError(_) | StageCommitError::ConfirmationTagMismatch,
         ) => EntryFault::Unappliable,
         _ => EntryFault::Invalid,
     }

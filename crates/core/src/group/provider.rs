@@ -43,13 +43,22 @@ pub(super) struct Crypto {
 }
 
 /// What was decrypted and verified while a log entry was processed, for [`reread`](super::reread). Zeroized on drop.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Noted {
     /// In order: sender data, content.
     pub(super) opened: Vec<Zeroizing<Vec<u8>>>,
     /// The first signature that was checked, which is the message's, held.
     pub(super) signature_held: bool,
     signatures: usize,
+}
+
+impl Noted {
+    /// Returns the leaf that the message says it is from; RFC 9420 §6.3.2. A leaf index has no more than 2^24 values in any tree
+    /// that the engine takes.
+    pub(super) fn sender(&self) -> Option<u32> {
+        let leaf = u32::from_be_bytes(*self.opened.first()?.first_chunk()?);
+        (leaf < 1 << 24).then_some(leaf)
+    }
 }
 
 #[cfg(test)]
@@ -78,6 +87,11 @@ impl Crypto {
     /// Stops, and returns what was noted.
     pub(super) fn take_noted(&self) -> Noted {
         self.noted().take().unwrap_or_default()
+    }
+
+    #[cfg(test)]
+    pub(super) fn peek_noted(&self) -> Noted {
+        self.noted().clone().unwrap_or_default()
     }
 
     /// The engine asks through `&self`, also from other threads.
@@ -115,6 +129,56 @@ thread_local! {
     /// An HPKE public key that this thread makes after so many others, for tests of what others do with it.
     pub(super) static FORGED_PUBLIC_KEY: core::cell::Cell<Option<(u32, Vec<u8>)>> =
         const { core::cell::Cell::new(None) };
+}
+
+/// What tampered clients do with what this module opens and seals.
+#[cfg(test)]
+pub(crate) mod tampering {
+    use core::cell::{Cell, RefCell};
+
+    use tls_codec::{DeserializeBytes as _, Serialize as _, VLBytes};
+
+    use super::*;
+
+    thread_local! {
+        /// What this thread opened: key, nonce, aad, plaintext.
+        pub(super) static OPENED: RefCell<Vec<[Vec<u8>; 4]>> = const { RefCell::new(Vec::new()) };
+        /// Welcomes leave out the path secret.
+        pub(crate) static WITHOUT_PATH_SECRET: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Seals the content of an entry that this thread was the last to open again, with more padding; the maker's signature over the
+    /// bytes is all that a member cannot make.
+    pub(crate) fn with_more_padding(entry: &[u8]) -> Vec<u8> {
+        let last =
+            OPENED.with_borrow(|opened| opened.iter().rev().find(|opened| opened[3].len() > 100).cloned());
+        let [key, nonce, aad, mut data] = last.expect("it was opened");
+        data.extend_from_slice(&[0; 128]);
+        let key = gcm(AeadType::Aes128Gcm, &key).expect("it opened with it");
+        key.seal_in_place_append_tag(
+            gcm_nonce(&nonce).expect("it opened with it"),
+            aead::Aad::from(&aad),
+            &mut data,
+        )
+        .expect("it is short");
+        let (message, signature) = entry.split_at(entry.len() - 64);
+        // RFC 9420 §6.3.1: group id, epoch and content type, authenticated data, sender data, then the ciphertext.
+        let read = |bytes| VLBytes::tls_deserialize_bytes(bytes).expect("it is well formed").1;
+        let ciphertext = read(read(&read(&message[4..])[9..]));
+        let head = &message[..message.len() - ciphertext.len()];
+        let ciphertext = VLBytes::new(data).tls_serialize_detached().expect("it is short");
+        [head, &ciphertext, signature].concat()
+    }
+
+    /// A Welcome's group secrets (RFC 9420 §12.4.3): joiner secret, path secret, PSKs.
+    pub(super) fn group_secrets(plaintext: &[u8]) -> Vec<u8> {
+        match plaintext {
+            [32, rest @ ..] if WITHOUT_PATH_SECRET.get() && rest.len() > 66 && rest[32..34] == [1, 32] => {
+                [&plaintext[..33], &[0], &rest[66..]].concat()
+            }
+            _ => plaintext.to_vec(),
+        }
+    }
 }
 
 /// A participant's signature key: fresh for each call, zeroized on drop (by ed25519-dalek).
@@ -268,6 +332,8 @@ impl OpenMlsCrypto for Crypto {
             .map_err(|_| CryptoError::AeadDecryptionError)?
             .len();
         data.truncate(len);
+        #[cfg(test)]
+        tampering::OPENED.with_borrow_mut(|opened| opened.push([key, nonce, aad, &data].map(<[u8]>::to_vec)));
         if let Some(noted) = self.noted().as_mut() {
             noted.opened.push(Zeroizing::new(data.clone()));
         }
@@ -319,6 +385,8 @@ impl OpenMlsCrypto for Crypto {
             Ok(wrong) if wrong.iter().any(|key| key.is_empty() || key == public) => &[7; 32],
             _ => plaintext,
         };
+        #[cfg(test)]
+        let plaintext = &tampering::group_secrets(plaintext)[..];
         // A tampered host can put a key that nobody can seal to into the tree, where nobody but those below it could see that;
         // no other commit could then have a path. Whoever sits below it is his accomplice or is cut off already: what is meant
         // for them is sealed to a key that nobody has.

@@ -32,11 +32,11 @@ pub(super) fn reread(
     logged: &[(u32, QueuedProposal)],
     member_at: impl Fn(u32) -> Option<Member>,
 ) -> Option<CommitSummary> {
-    let [sender_data, content, ..] = noted.opened.as_slice() else { return None };
+    let [_, content, ..] = noted.opened.as_slice() else { return None };
     if !noted.signature_held {
         return None;
     }
-    let (committer, _) = u32::tls_deserialize_bytes(sender_data).ok()?;
+    let committer = noted.sender()?;
     let (proposals, rest) = VLBytes::tls_deserialize_bytes(content).ok()?;
     let mut summary = CommitSummary { committer, ..CommitSummary::default() };
     let mut proposals = proposals.as_slice();

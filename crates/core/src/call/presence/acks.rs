@@ -64,6 +64,8 @@ impl Acks {
             awaited.announced = true;
             announced.push((*epoch, awaited.acknowledged.clone()));
         }
+        self.0
+            .retain(|_, awaited| !awaited.announced || (awaited.until > now && !awaited.missing.is_empty()));
         announced
     }
 

@@ -37,8 +37,9 @@ impl Call {
         }
         if let Some(grace) = self.grace(|member| member.is_host) {
             for id in self.presence.watch.silent(self.now, &self.limits(), grace) {
-                let there = self.roster.member(id).is_some();
-                if there && self.wanted.remove.insert(id) {
+                let leaving = self.group.logged_leaves();
+                let stays = self.roster.member(id).is_some_and(|member| !leaving.contains(&member.leaf));
+                if stays && self.wanted.remove.insert(id) {
                     self.event(Event::Silent(id));
                 }
             }
@@ -73,10 +74,12 @@ impl Call {
             .and_then(|leaf| Credential::decode(&leaf.credential));
         let Some(credential) = leaf else { return };
         let info = handover_info(&self.id.0, self.policy.invite_number(), to);
+        let settled = lobby.settled_knocks(MAX_SETTLED);
         let sealed = hpke::sender(self.group.random(), &credential.contact, Setup::base(&info)).and_then(
             |(encapsulated, mut context)| {
-                let sealed =
-                    context.seal(lobby.private_key().as_bytes(), b"").map_err(|_| hpke::HpkeError)?;
+                let sealed = context
+                    .seal(lobby.private_key().as_bytes(), &settled.concat())
+                    .map_err(|_| hpke::HpkeError)?;
                 Ok((encapsulated, sealed))
             },
         );
@@ -86,18 +89,25 @@ impl Call {
             invite_number: self.policy.invite_number(),
             encapsulated,
             sealed: sealed.into(),
-            settled: lobby.settled_knocks(MAX_SETTLED),
+            settled,
         };
         self.say(&Talk::Handover(handover));
     }
 
-    /// A host who may admit has no lobby key: the lowest host who has it hands it on.
+    /// A host who may admit has no lobby key: the lowest host who has it hands it on; should he not, any other does. Once in a
+    /// cadence at most, as a handover is long.
     pub(super) fn hand_over_if_ours_to_do(&mut self, to: ParticipantId) {
+        let (times, handed_at) = self.presence.keyless.get(&to).copied().unwrap_or((0, Time::ZERO));
+        self.presence.keyless.insert(to, (times.saturating_add(1), handed_at));
+        if times > 0 && self.now - handed_at < self.policy.heartbeat() * 3 / 4 {
+            return;
+        }
         let others = &self.presence.keyholders;
         let before_me = self.roster.members.iter().take_while(|member| !member.is_me);
         let somebody_else =
             before_me.filter(|m| m.may_admit && m.id != to).any(|m| others.get(&m.id) == Some(&true));
-        if !somebody_else {
+        if !somebody_else || times >= 2 {
+            self.presence.keyless.insert(to, (times + 1, self.now));
             self.hand_over(to);
         }
     }
@@ -115,7 +125,9 @@ impl Call {
         let info = handover_info(&self.id.0, handover.invite_number, me);
         let opened = hpke::receiver(&self.contact.0, &handover.encapsulated, Setup::base(&info))
             .and_then(|mut context| {
-                context.open(handover.sealed.as_slice(), b"").map_err(|_| hpke::HpkeError)
+                context
+                    .open(handover.sealed.as_slice(), &handover.settled.concat())
+                    .map_err(|_| hpke::HpkeError)
             })
             .map(zeroize::Zeroizing::new)
             .and_then(|bytes| PrivateKey::from_bytes(&bytes));
@@ -150,7 +162,9 @@ impl Call {
         if self.roster.member(id).is_none() {
             return;
         }
-        self.event(Event::MemberStranded { id, position });
+        if self.presence.stranded.insert(id) {
+            self.event(Event::MemberStranded { id, position });
+        }
         self.presence.watch.give_up(id);
     }
 }

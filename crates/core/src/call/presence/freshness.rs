@@ -68,6 +68,7 @@ impl Freshness {
         if self.cadence.replace(cadence).is_some_and(|before| before != cadence) {
             self.since = epoch;
             self.hosts.clear();
+            self.next_challenge_at = self.next_challenge_at.min(now + challenge_within);
         }
         self.next_challenge_at = self.next_challenge_at.min(now + challenge_interval);
         self.hosts.retain(|host, _| others.contains(host));
@@ -106,7 +107,8 @@ impl Freshness {
             }
         }
         if let Some(anchor) = seen.anchor {
-            seen.fresh_until = anchor.made(beat.number, cadence) + window;
+            // However high a number is: no beat was made after it came.
+            seen.fresh_until = anchor.made(beat.number, cadence).min(now) + window;
         }
         true
     }
@@ -164,14 +166,13 @@ mod tests {
     const HOST: ParticipantId = ParticipantId([1; 16]);
     const CADENCE: Duration = Duration::from_secs(10);
     const WINDOW: Duration = Duration::from_secs(30);
-    const NOW: Time = Time::ZERO;
 
     fn at(seconds: u64) -> Time {
         Time::since_origin(Duration::from_secs(seconds))
     }
 
     fn beat(number: u64, echoes: &[Challenge]) -> Beat {
-        Beat { number, next: 0, authenticator: [0; 16], has_lobby_key: 0, echoes: echoes.to_vec() }
+        Beat { number, next: 0, authenticator: [0; 16], has_lobby_key: 0, deaf: 0, echoes: echoes.to_vec() }
     }
 
     fn challenged_at_zero() -> Freshness {
@@ -184,9 +185,9 @@ mod tests {
     #[test]
     fn a_host_is_fresh_for_a_window_from_the_challenge_that_he_echoed() {
         let mut freshness = challenged_at_zero();
-        assert!(freshness.beat(HOST, Epoch(0), &beat(5, &[[7; 8]]), NOW, [CADENCE, WINDOW]));
+        assert!(freshness.beat(HOST, Epoch(0), &beat(5, &[[7; 8]]), at(1), [CADENCE, WINDOW]));
         assert_eq!((freshness.stale(at(29)), freshness.stale(at(30))), (vec![], vec![HOST]));
-        assert!(freshness.beat(HOST, Epoch(0), &beat(6, &[]), NOW, [CADENCE, WINDOW]));
+        assert!(freshness.beat(HOST, Epoch(0), &beat(6, &[]), at(11), [CADENCE, WINDOW]));
         assert_eq!((freshness.stale(at(39)), freshness.stale(at(40))), (vec![], vec![HOST]));
     }
 
@@ -195,21 +196,33 @@ mod tests {
     fn beats_from_a_backlog_are_as_old_as_their_numbers() {
         let mut freshness = challenged_at_zero();
         for number in 5..8 {
-            freshness.beat(HOST, Epoch(0), &beat(number, &[[7; 8]]), NOW, [CADENCE, WINDOW]); // made at 0, 10, 20
+            freshness.beat(
+                HOST,
+                Epoch(0),
+                &beat(number, &[[7; 8]]),
+                at(10 * (number - 5) + 1),
+                [CADENCE, WINDOW],
+            ); // made at 0, 10, 20
         }
         // Beats 8 and 9 were made at 30 and 40, and are handed out at 100.
-        assert!(freshness.beat(HOST, Epoch(0), &beat(9, &[]), NOW, [CADENCE, WINDOW]));
+        assert!(freshness.beat(HOST, Epoch(0), &beat(9, &[]), at(100), [CADENCE, WINDOW]));
         assert_eq!(freshness.stale(at(100)), [HOST]);
     }
 
     #[test]
     fn a_beat_without_an_echo_says_nothing_yet_and_an_old_number_nothing_at_all() {
         let mut freshness = challenged_at_zero();
-        assert!(freshness.beat(HOST, Epoch(0), &beat(900, &[]), NOW, [CADENCE, WINDOW]));
+        assert!(freshness.beat(HOST, Epoch(0), &beat(900, &[]), at(1), [CADENCE, WINDOW]));
         assert_eq!(freshness.stale(at(30)), [HOST]);
-        assert!(!freshness.beat(HOST, Epoch(0), &beat(900, &[[7; 8]]), NOW, [CADENCE, WINDOW]), "a replay");
+        assert!(!freshness.beat(HOST, Epoch(0), &beat(900, &[[7; 8]]), at(1), [CADENCE, WINDOW]), "a replay");
         assert!(
-            !freshness.beat(ParticipantId([2; 16]), Epoch(0), &beat(901, &[[7; 8]]), NOW, [CADENCE, WINDOW]),
+            !freshness.beat(
+                ParticipantId([2; 16]),
+                Epoch(0),
+                &beat(901, &[[7; 8]]),
+                at(1),
+                [CADENCE, WINDOW]
+            ),
             "no host"
         );
         assert_eq!(freshness.stale(at(30)), [HOST]);
@@ -218,7 +231,7 @@ mod tests {
     #[test]
     fn a_new_host_has_the_window_for_his_first_echo() {
         let mut freshness = challenged_at_zero();
-        freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), NOW, [CADENCE, WINDOW]);
+        freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), at(1), [CADENCE, WINDOW]);
         let new = ParticipantId([3; 16]);
         freshness.begin_epoch(Epoch(1), &[HOST, new], at(20), [CADENCE, WINDOW], [CADENCE; 2]);
         assert_eq!(freshness.stale(at(40)), [HOST]);
@@ -236,7 +249,7 @@ mod tests {
         let mut freshness = Freshness::default();
         freshness.begin_epoch(Epoch(0), &[HOST], at(0), [CADENCE / 10, WINDOW], [CADENCE; 2]);
         freshness.challenged([7; 8], at(0), [CADENCE; 3]);
-        freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), NOW, [CADENCE / 10, WINDOW]);
+        freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), at(1), [CADENCE / 10, WINDOW]);
         freshness.begin_epoch(Epoch(1), &[HOST], at(600), [CADENCE, WINDOW], [CADENCE; 2]);
         assert!(
             !freshness.beat(HOST, Epoch(0), &beat(600, &[[7; 8]]), at(600), [CADENCE, WINDOW]),

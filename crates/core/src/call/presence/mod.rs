@@ -7,10 +7,11 @@ mod talk;
 mod watch;
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
+use super::commits::Wanted;
 use super::epochs::Announced;
 use super::message::{Event, Lane};
 use super::roster::{self, Cause};
@@ -67,6 +68,10 @@ pub(super) struct Presence {
     hosting: bool,
     /// Which hosts said that they hold the lobby's key.
     keyholders: BTreeMap<ParticipantId, bool>,
+    /// How often hosts have said that they lack it, and when it was last handed to them.
+    keyless: BTreeMap<ParticipantId, (u32, Time)>,
+    /// Who said in this epoch that he cannot follow.
+    stranded: BTreeSet<ParticipantId>,
     /// 0 to 1: this member's place when many would speak at once; drawn by lot, so that a seed repeats it.
     place: f64,
 }
@@ -82,6 +87,8 @@ impl Presence {
             standing: Standing::Connected,
             hosting: false,
             keyholders: BTreeMap::new(),
+            keyless: BTreeMap::new(),
+            stranded: BTreeSet::new(),
             place: f64::from(u32::from_be_bytes(lot)) / f64::from(u32::MAX),
         }
     }
@@ -118,6 +125,9 @@ impl Call {
         let (spread, limits, interval) = (self.spread(), self.limits(), self.challenge_interval());
         let presence = &mut self.presence;
         presence.lines.values_mut().for_each(|line| line.close_at = line.close_at.min(close_older_at));
+        // An epoch takes the place of the one with its low bits (RFC 9605 §5.2), however many a host makes.
+        let span = 1 << self.policy.epoch_bits();
+        presence.lines.retain(|old, _| old.0 + span > epoch.0);
         presence.lines.insert(epoch, Line { keys, committer, close_at: Time::NEVER });
 
         let others = self.roster.members.iter().filter(|member| !member.is_me);
@@ -133,6 +143,8 @@ impl Call {
             (true, false) => {
                 presence.watch.stand_down();
                 presence.acks.clear();
+                // What he wanted as a host is not to come back with the next time that he is one.
+                self.wanted = Wanted { leave: self.wanted.leave, ..Wanted::default() };
             }
             _ => {}
         }
@@ -151,11 +163,17 @@ impl Call {
                 presence.acks.begin(epoch, acknowledgements, others, width, now, deadlines);
             }
         }
-        // What came before its epoch did.
+        let roster = &self.roster;
+        self.presence.stranded.retain(|id| roster.member(*id).is_some());
+        self.presence.keyless.retain(|id, _| roster.member(*id).is_some());
+        Ok(())
+    }
+
+    /// Takes in what came before its epoch did.
+    pub(super) fn hear_what_was_early(&mut self) {
         for bytes in core::mem::take(&mut self.presence.ahead) {
             let _ = self.handle_talk(&bytes);
         }
-        Ok(())
     }
 
     /// Takes in a message of the talk lane, or of a mailbox for acknowledgements.
@@ -187,7 +205,7 @@ impl Call {
                 self.heard(epoch, committer, from, leaf, talk)
             }
             // An old epoch may have the low bits of one that is not reached yet (as R18 has it for frames).
-            Err(TalkFault::Unauthentic) if is_ahead && epoch != newest => self.hold_talk(bytes),
+            Err(_) if is_ahead && epoch != newest => self.hold_talk(bytes),
             Err(fault) => Err(fault),
         }
     }
@@ -215,7 +233,8 @@ impl Call {
         let now = self.now;
         let member = self.roster.member(from);
         let (is_host, may_admit) = member.map_or((false, false), |m| (m.is_host, m.may_admit));
-        self.presence.watch.heard(from, matches!(talk, Talk::Beat(_)), now);
+        let is_beat = matches!(&talk, Talk::Beat(beat) if beat.deaf == 0);
+        self.presence.watch.heard(from, is_beat, now);
         match talk {
             Talk::Beat(_) if !is_host => return Err(TalkFault::NotEntitled),
             Talk::Beat(beat) => {
@@ -226,16 +245,22 @@ impl Call {
                 self.recorder.epochs_behind(from, self.epoch().0.checked_sub(epoch.0));
                 if may_admit && !has_key {
                     self.hand_over_if_ours_to_do(from);
+                } else {
+                    self.presence.keyless.remove(&from);
                 }
             }
             // R20: nobody but the committer.
             Talk::Announcement(_) if committer != Some(from) => return Err(TalkFault::NotEntitled),
             Talk::Announcement(_) => self.announced(epoch),
             Talk::Acknowledgement => {
-                self.recorder.epochs_behind(from, self.epoch().0.checked_sub(epoch.0));
+                // A late one of an older epoch says nothing of where he is now.
+                if member.is_some() && epoch == self.epoch() {
+                    self.recorder.epochs_behind(from, Some(0));
+                }
                 self.presence.acks.acknowledged(epoch, from, leaf);
             }
             Talk::Challenge(challenge) => self.presence.watch.challenged_by(from, challenge),
+            Talk::Handover(_) if !may_admit => return Err(TalkFault::NotEntitled),
             Talk::Handover(handover) => self.handed_over(&handover),
             Talk::Settled(_) if !may_admit => return Err(TalkFault::NotEntitled),
             Talk::Settled(knocks) => self.knocks_settled(&knocks),
@@ -306,6 +331,7 @@ impl Call {
             next: self.next,
             authenticator: *authenticator.first_chunk().expect("32 bytes have 16 first ones"),
             has_lobby_key: self.lobby.is_some().into(),
+            deaf: self.presence.watch.is_deaf(now, self.policy.heartbeat()).into(),
             echoes,
         };
         if let Some(bytes) = self.say(&Talk::Beat(beat)) {
@@ -318,13 +344,13 @@ impl Call {
         if self.presence.freshness.challenge_due_at() > now {
             return;
         }
-        let Ok(challenge) = self.group.random().bytes() else { return };
+        let challenge = self.group.random().bytes().unwrap_or_default(); // without randomness none that counts, but no loop either
         let (cadence, later) = (self.policy.heartbeat(), self.challenge_interval());
         // A host echoes the latest: the shorter before his beat it was sent, the better it dates the beat. In a large call that
         // would be too much talk.
         let soon = (cadence / 4).max(self.spread()).min(cadence);
-        // Not all at the same time, and not for ever in the same order.
-        let later = later.mul_f64(0.75 + 0.25 * self.presence.place);
+        // Not all at the same time, nor for ever at the same time before a host's beat.
+        let later = later.mul_f64(0.75 + 0.25 * f64::from(challenge[0]) / 255.0);
         self.presence.freshness.challenged(challenge, now, [soon, cadence, later]);
         self.say(&Talk::Challenge(challenge));
     }
@@ -418,10 +444,28 @@ impl Call {
 }
 
 #[cfg(test)]
+impl Presence {
+    pub(super) fn lines_for_tests(&self) -> usize {
+        self.lines.len()
+    }
+}
+
+#[cfg(test)]
 impl Call {
+    /// A member with a tampered client sends the key in somebody's handover on, with a list of his own.
+    pub(super) fn forge_handover(&mut self, bytes: &Bytes, settled: Vec<KnockHash>) -> Option<Bytes> {
+        let outside = Outside::read(bytes).ok()?;
+        let line = self.presence.lines.values_mut().next_back()?;
+        let (_, Talk::Handover(handover)) = line.keys.open(&outside, bytes, true).ok()?? else { return None };
+        let said = self.say(&Talk::Handover(talk::Handover { settled, ..handover }));
+        self.outputs.clear();
+        said
+    }
+
     /// A beat and an announcement, by whomever: a tampered client could say so.
     pub(super) fn forge_talk(&mut self, number: u64) -> (Bytes, Bytes) {
-        let beat = Beat { number, next: 0, authenticator: [0; 16], has_lobby_key: 0, echoes: Vec::new() };
+        let beat =
+            Beat { number, next: 0, authenticator: [0; 16], has_lobby_key: 0, deaf: 0, echoes: Vec::new() };
         let announcement = Announcement { acknowledged: vec![0xff].into() };
         let beat = self.say(&Talk::Beat(beat)).expect("there is an epoch");
         let announcement = self.say(&Talk::Announcement(announcement)).expect("there is an epoch");

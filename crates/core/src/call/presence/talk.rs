@@ -60,6 +60,8 @@ pub(in crate::call) struct Beat {
     pub(in crate::call) authenticator: [u8; 16],
     /// 1: the host holds the private key of the current lobby.
     pub(in crate::call) has_lobby_key: u8,
+    /// 1: the host's own beats do not come back to him.
+    pub(in crate::call) deaf: u8,
     pub(in crate::call) echoes: Vec<Challenge>,
 }
 
@@ -75,7 +77,8 @@ pub(super) struct Announcement {
 pub(super) struct Handover {
     pub(super) to: [u8; 16],
     pub(super) invite_number: u32,
-    /// HPKE to the recipient's contact key.
+    /// HPKE to the recipient's contact key, the list below authenticated with it: all members can read a handover, and none shall send
+    /// it on with another list.
     pub(super) encapsulated: [u8; 32],
     pub(super) sealed: VLBytes,
     /// Knocks that were answered under this invite.

@@ -57,6 +57,7 @@ impl Watch {
         // Whoever was quiet enough for the old limits shall not be too quiet for the new ones at once.
         if self.limits.replace(limits).is_some_and(|before| before != limits) {
             self.others.values_mut().for_each(|heard| heard.at = now);
+            self.next_beat_at = self.next_beat_at.min(now + limits.cadence);
         }
         let there = others.iter().map(|(id, _)| *id).collect::<std::collections::BTreeSet<_>>();
         self.others.retain(|id, _| there.contains(id));
@@ -106,6 +107,12 @@ impl Watch {
         }
     }
 
+    /// Says whether own beats have not come back for some cadences. Who hears nothing cannot echo, so he should not pass for a host who
+    /// is there, and cannot tell who is silent. One beat may get lost.
+    pub(super) fn is_deaf(&self, now: Time, cadence: Duration) -> bool {
+        now - self.lane_worked_at > cadence * 5 / 2
+    }
+
     pub(super) fn beat_due_at(&self) -> Time {
         self.next_beat_at
     }
@@ -151,6 +158,7 @@ impl Watch {
 
     /// Returns who has been silent for too long, given `grace` more, as far as the talk lane was there to tell.
     pub(super) fn silent(&self, now: Time, limits: &Limits, grace: Duration) -> Vec<ParticipantId> {
+        // Sooner than that nobody is removed any more on the word of a lane that may be down.
         if now - self.lane_worked_at > limits.cadence * 3 / 2 {
             return Vec::new();
         }

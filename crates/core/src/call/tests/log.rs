@@ -269,7 +269,8 @@ fn only_private_messages_count() {
     let plan = crate::group::Plan { adds: vec![&key_package], psk_id: &psk_id, ..Default::default() };
     let welcome = group.stage_own(plan, position).expect("a commit").welcome.expect("with a welcome");
     group.drop_own().expect("storage works");
-    room.refuses(welcome, SkipReason::Entry(EntryFault::NotPrivate));
+    let signed = group.enclose(welcome);
+    room.refuses(signed, SkipReason::Entry(EntryFault::NotPrivate));
 }
 
 /// R5: a refused commit can be put to the group again and is refused for the same reason, not for being known already:
