@@ -30,10 +30,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The rules that a call keeps are numbered R1 to R25; comments cite them where they are enforced, and `SECURITY.md` lists
-//! them with the test that shows each, and names those that are not built yet.
+//! What the delivery service brings goes into [`Call::handle_message`]: the entries of the log in order, whatever is said on the
+//! talk lane, and what arrives in [`Call::mailboxes`]. A participant who hears nothing of a host for half a minute stops sealing and
+//! opening ([`Event::CutOff`]), so a service that only carries the log is not enough.
 //!
-//! Features: `mls` (default) is the call; without it only [`sframe`] is built, for applications with keys of their own.
+//! The rules that a call keeps are numbered R1 to R25; comments cite them where they are enforced, and `SECURITY.md` lists
+//! them with the test that shows each.
+//!
+//! Features: `mls` (default) is the call; without it only [`sframe`] is built, for applications with keys of their own. `tampered`
+//! adds what a tampered client could send, for demonstrations that it is ignored; no app needs it.
 //!
 //! The public interface is:
 
