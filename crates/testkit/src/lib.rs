@@ -1,3 +1,4 @@
 //! What the tests and examples of Subrosa share. Not published.
 
 pub mod media;
+pub mod room;

@@ -1,0 +1,277 @@
+//! What the members said, held against each other and against what the call promises.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use subrosa::{
+    Call, CallConfig, Cause, CodeInput, EndReason, Epoch, Invite, Member, ParticipantId, Roster, SkipReason,
+    Time,
+};
+
+use super::service::Place;
+
+/// A promise of the call that a room keeps an eye on, whatever happens in it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Promise {
+    /// Whoever has read the same log has the same roster, epoch, policy and code (R4, R23).
+    OneHistory,
+    /// A roster says of its members what is true of them (R14).
+    TrueRoster,
+    /// Who is not on an epoch's roster opens nothing of it.
+    RosterIsAll,
+    /// Nothing is sealed or opened under an epoch whose roster was not taken (R14).
+    RosterFirst,
+    /// No key seals two frames with one counter (R15).
+    OneUse,
+    /// No frame opens twice (R17).
+    OpensOnce,
+    /// What opens is what was sealed, by whom it says (R16).
+    Unchanged,
+    /// A sender switches at the deadline (R20).
+    SwitchesInTime,
+    /// Nobody seals under an epoch for longer than the liveness window after the others left it (R21).
+    NotLeftBehind,
+    /// No frame is lost for want of a key within the guarantee (R18, R19).
+    NothingLost,
+    /// What the app may do in an honest room works: deadlines go away when they are met, engines do not fail, answers of hosts are
+    /// accepted.
+    Works,
+}
+
+/// A promise was broken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Broken {
+    /// When, on the room's clock.
+    pub at: Time,
+    /// With whom.
+    pub name: String,
+    /// Which one.
+    pub promise: Promise,
+    /// How.
+    pub how: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, name, promise, how } = self;
+        write!(f, "after {:?}, {promise:?}, {name}: {how}", at.elapsed())
+    }
+}
+
+/// An epoch, as whoever was first in it told.
+#[derive(Debug)]
+pub struct EpochRecord {
+    /// Its number. After a split log two epochs have it.
+    pub epoch: Epoch,
+    /// Where the commit stands that made it; `None` for the first one.
+    pub place: Option<Place>,
+    /// What brought it about.
+    pub cause: Cause,
+    /// Who had asked to leave before that, in the log.
+    pub asked_to_leave: Vec<ParticipantId>,
+    /// Who is in it.
+    pub members: Vec<Member>,
+    /// Whether it is locked.
+    pub is_locked: bool,
+    /// Its invite.
+    pub invite: Invite,
+    /// Its configuration.
+    pub config: CallConfig,
+    /// What its safety code is computed from.
+    pub code: CodeInput,
+    /// When the commit was written to the log.
+    pub written_at: Time,
+    /// When the first participant was in it.
+    pub began_at: Time,
+}
+
+impl EpochRecord {
+    /// Returns whether a participant is on its roster.
+    pub fn has(&self, id: ParticipantId) -> bool {
+        self.member(id).is_some()
+    }
+
+    /// Returns a participant.
+    pub fn member(&self, id: ParticipantId) -> Option<&Member> {
+        self.members.iter().find(|member| member.id == id)
+    }
+
+    /// Says what another account of the same epoch has different.
+    fn differs_from(&self, call: &Call, roster: &Roster) -> Option<&'static str> {
+        let public = |m: &Member| {
+            (m.id, m.name.clone(), m.kind, m.fingerprint, m.proof.clone(), m.is_host, m.may_admit)
+        };
+        let by_commit = |cause: &Cause| matches!(cause, Cause::Commit { .. });
+        let checks = [
+            (self.epoch == roster.epoch, "another epoch"),
+            (self.members.iter().map(public).eq(roster.members.iter().map(public)), "another roster"),
+            (
+                !by_commit(&self.cause) || !by_commit(&roster.cause) || self.cause == roster.cause,
+                "another cause",
+            ),
+            (self.is_locked == call.is_locked(), "another lock"),
+            (self.invite == call.invite(), "another invite"),
+            (self.config == call.config(), "another configuration"),
+            (self.code == call.code(), "another code"),
+        ];
+        checks.into_iter().find(|(same, _)| !same).map(|(_, what)| what)
+    }
+}
+
+/// What an entry meant to a member.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Reading {
+    Epoch(Epoch),
+    Leave(Vec<ParticipantId>),
+    Skipped(SkipReason),
+    Nothing,
+}
+
+/// What an entry meant, as far as it is known.
+#[derive(Default)]
+struct Meaning {
+    reading: Option<Reading>,
+    /// For whom the call ended with it, and why.
+    ended: BTreeMap<ParticipantId, EndReason>,
+}
+
+/// The truth, as far as the members know it among them.
+#[derive(Default)]
+pub(super) struct Ledger {
+    pub(super) epochs: Vec<EpochRecord>,
+    by_place: BTreeMap<Option<Place>, usize>,
+    /// What followed each epoch, by its place here.
+    next: BTreeMap<usize, Vec<usize>>,
+    meanings: BTreeMap<Place, Meaning>,
+    /// The last counter of each key: epoch, KID.
+    counters: BTreeMap<(usize, u64), u64>,
+    pub(super) broken: Vec<Broken>,
+}
+
+impl Ledger {
+    /// Somebody is in an epoch. Returns its number here.
+    pub(super) fn entered(
+        &mut self,
+        call: &Call,
+        roster: &Roster,
+        place: Option<Place>,
+        [written_at, now]: [Time; 2],
+    ) -> Result<usize, String> {
+        let known = match roster.cause {
+            // A newcomer's log may be another one than that of the host who let him in: what he joined says which epoch it is.
+            Cause::Joined { .. } => {
+                let code = call.code();
+                let found = self.epochs.iter().rposition(|record| record.code == code);
+                Some(found.ok_or_else(|| format!("joined epoch {}, which nobody else has", roster.epoch))?)
+            }
+            _ => self.by_place.get(&place).copied(),
+        };
+        if let Some(number) = known {
+            let differs = self.epochs[number].differs_from(call, roster);
+            return match differs {
+                Some(what) => Err(format!("{what} in epoch {} than the others", roster.epoch)),
+                None => Ok(number),
+            };
+        }
+        let number = self.epochs.len();
+        let asked_to_leave = place.map_or_else(Vec::new, |place| self.asked_to_leave_before(place));
+        self.epochs.push(EpochRecord {
+            epoch: roster.epoch,
+            place,
+            cause: roster.cause.clone(),
+            asked_to_leave,
+            members: roster.members.clone(),
+            is_locked: call.is_locked(),
+            invite: call.invite(),
+            config: call.config(),
+            code: call.code(),
+            written_at,
+            began_at: now,
+        });
+        self.by_place.insert(place, number);
+        Ok(number)
+    }
+
+    /// Returns who asked to leave between the commit before this one and this one. Whoever is the first to apply a commit has read
+    /// all that stands before it.
+    fn asked_to_leave_before(&self, commit: Place) -> Vec<ParticipantId> {
+        let mut asked = Vec::new();
+        for position in (0..commit.position).rev() {
+            let here = self.meanings.get(&Place { position, ..commit });
+            // Before a split there is one log, number 0.
+            let meaning = here.or_else(|| self.meanings.get(&Place { log: 0, position }));
+            match meaning.and_then(|meaning| meaning.reading.as_ref()) {
+                Some(Reading::Epoch(_)) => break,
+                Some(Reading::Leave(who)) => asked.extend(who),
+                _ => {}
+            }
+        }
+        asked
+    }
+
+    /// Notes that one epoch followed another.
+    pub(super) fn followed(&mut self, before: usize, after: usize) {
+        let next = self.next.entry(before).or_default();
+        if !next.contains(&after) {
+            next.push(after);
+        }
+    }
+
+    /// Returns when the first of those who left an epoch did so.
+    pub(super) fn left_at(&self, number: usize) -> Option<Time> {
+        let next = self.next.get(&number)?;
+        next.iter().map(|after| self.epochs[*after].began_at).min()
+    }
+
+    /// Somebody has read an entry.
+    pub(super) fn read(&mut self, place: Place, reading: Reading) -> Result<(), String> {
+        let meaning = self.meanings.entry(place).or_default();
+        match &meaning.reading {
+            Some(known) if *known != reading => {
+                Err(format!("reads entry {} as {reading:?}, the others as {known:?}", place.position))
+            }
+            _ => {
+                meaning.reading = Some(reading);
+                Ok(())
+            }
+        }
+    }
+
+    /// For somebody the call ended with an entry.
+    pub(super) fn ended(&mut self, place: Place, id: ParticipantId, reason: EndReason) {
+        self.meanings.entry(place).or_default().ended.insert(id, reason);
+    }
+
+    /// Returns for whom the call ended although the others still have him, or ended otherwise than they say.
+    pub(super) fn wrongly_ended(&self) -> Vec<(ParticipantId, EndReason)> {
+        let mut wrongly = Vec::new();
+        for (place, meaning) in &self.meanings {
+            let record = self.by_place.get(&Some(*place)).map(|number| &self.epochs[*number]);
+            for (id, reason) in &meaning.ended {
+                let (removed, left) = match record.map(|record| &record.cause) {
+                    Some(Cause::Commit { removed, left, .. }) => (removed.contains(id), left.contains(id)),
+                    _ => (false, false),
+                };
+                let fits = match (reason, &meaning.reading) {
+                    (EndReason::Removed { .. }, Some(Reading::Epoch(_))) => removed,
+                    (EndReason::Left, Some(Reading::Epoch(_))) => left,
+                    (EndReason::Left, Some(Reading::Leave(who))) => who.contains(id),
+                    (EndReason::LastHostLeft, Some(Reading::Leave(who))) => !who.contains(id),
+                    // Nobody has read it for whom the call goes on.
+                    (EndReason::Removed { .. } | EndReason::Left | EndReason::LastHostLeft, None) => true,
+                    _ => false,
+                };
+                if !fits {
+                    wrongly.push((*id, *reason));
+                }
+            }
+        }
+        wrongly
+    }
+
+    /// Notes a key's use; says whether it is the first with that counter.
+    pub(super) fn sealed(&mut self, epoch: usize, kid: u64, counter: u64) -> bool {
+        let last = self.counters.insert((epoch, kid), counter);
+        last.is_none_or(|last| last < counter)
+    }
+}

@@ -1,0 +1,116 @@
+//! A model-based property test: random sequences of operations in random rooms, against a small reference model.
+//!
+//! Everything follows from a seed. `cargo test` plays a few seeds; `SUBROSA_SEEDS=1000` plays so many; and when one fails,
+//! `SUBROSA_SEED=123 cargo test -p subrosa-testkit --test model -- --nocapture` plays that one alone, and tells what it does.
+
+mod op;
+mod play;
+mod reference;
+mod stats;
+mod story;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use play::Play;
+use stats::Stats;
+use subrosa_testkit::room::Dice;
+
+/// Operations in a sequence.
+const LEN: usize = 220;
+/// A stream of chance that the room does not use.
+const OPERATIONS: u64 = 32;
+/// What `cargo test` plays: about ten seconds in a debug build.
+const SEEDS: u64 = 8;
+/// More memory than a participant in such a small call has any use for.
+const MAX_BYTES: i64 = 4 << 20;
+
+/// What went wrong with a seed, after which operations.
+struct Failure {
+    seed: u64,
+    what: String,
+    operations: Vec<String>,
+    /// What the members' calls said.
+    story: Vec<String>,
+}
+
+#[test]
+fn every_sequence_of_operations_keeps_what_the_call_promises() {
+    if let Some(seed) = number("SUBROSA_SEED") {
+        return report(play(seed, |line| println!("{line}")).map(|stats| println!("{stats}")).err());
+    }
+    let (next, last) = (AtomicU64::new(0), number("SUBROSA_SEEDS").unwrap_or(SEEDS));
+    let (failures, sum) = (Mutex::new(Vec::new()), Mutex::new(Stats::default()));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= last {
+                return;
+            }
+            match play(seed, |_| {}) {
+                Ok(stats) => *sum.lock().expect("nobody panics with it") += stats,
+                Err(failure) => failures.lock().expect("nobody panics with it").push(failure),
+            }
+        }
+    };
+    let threads = number("SUBROSA_THREADS").unwrap_or(2);
+    thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work)));
+    println!("{}", sum.into_inner().expect("nobody panics with it"));
+    let mut failures = failures.into_inner().expect("nobody panics with it");
+    failures.sort_by_key(|failure| failure.seed);
+    for failure in &failures {
+        println!("seed {}, after {} operations: {}", failure.seed, failure.operations.len(), failure.what);
+    }
+    report(failures.into_iter().next());
+}
+
+fn report(failure: Option<Failure>) {
+    let Some(Failure { seed, what, operations, story }) = failure else { return };
+    for line in story.iter().chain(&operations) {
+        println!("{line}");
+    }
+    panic!("seed {seed}, after {} operations: {what}\nagain: SUBROSA_SEED={seed}", operations.len());
+}
+
+/// Plays one seed. `tell` is told each operation before it is done.
+fn play(seed: u64, tell: impl Fn(&str)) -> Result<Stats, Failure> {
+    let mut done = Vec::new();
+    let mut dice = Dice::new(seed, OPERATIONS);
+    let mut play = Play::new(seed, &mut dice);
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        for (number, op) in op::draw(&mut dice, LEN).iter().enumerate() {
+            let at = play.room.now().elapsed();
+            let result = catch_unwind(AssertUnwindSafe(|| play.perform(op)));
+            let line = format!("{number:3} at {at:?}: {op:?} {}", play.hit());
+            tell(&line);
+            done.push(line);
+            result.unwrap_or_else(|panic| resume_unwind(panic))?;
+        }
+        play.settles()?;
+        let mut stats = Stats::of(&play.room);
+        for name in play.in_call() {
+            let freed = allocation_counter::measure(|| play.room.crash(&name));
+            stats.bytes = stats.bytes.max(-freed.bytes_current);
+            if stats.bytes > MAX_BYTES {
+                return Err(format!("{name} took {} bytes", stats.bytes));
+            }
+        }
+        Ok(stats)
+    }));
+    let what = match played {
+        Ok(Ok(stats)) => return Ok(stats),
+        Ok(Err(what)) => what,
+        Err(panic) => match panic.downcast_ref::<String>() {
+            Some(text) => text.clone(),
+            None => panic.downcast_ref::<&str>().map_or("a panic".to_owned(), |text| (*text).to_owned()),
+        },
+    };
+    Err(Failure { seed, what, operations: done, story: story::tell(&play.room) })
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+}

@@ -1,0 +1,114 @@
+//! What all the sequences came to, so that one can see that something happened in them.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use subrosa::{Cause, Event};
+use subrosa_testkit::room::Room;
+
+/// Sums over rooms.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Stats {
+    rooms: u64,
+    seconds: u64,
+    entries: u64,
+    epochs: u64,
+    admitted: u64,
+    removed: u64,
+    left: u64,
+    policy_changes: u64,
+    skipped: u64,
+    cut_off: u64,
+    without_host: u64,
+    sealed: u64,
+    opened: u64,
+    held: u64,
+    opened_by_traitors: u64,
+    lost_outside: u64,
+    /// Rooms that ended with nobody, or one, in the call.
+    died: u64,
+    /// The most memory that a participant took.
+    pub(crate) bytes: i64,
+}
+
+impl Stats {
+    pub(crate) fn of(room: &Room) -> Self {
+        let report = room.report();
+        let count = |of: fn(&Cause) -> usize| {
+            room.epochs().iter().map(|record| of(&record.cause) as u64).sum::<u64>()
+        };
+        let events = |is: fn(&Event) -> bool| room.people().map(|person| person.count(is) as u64).sum::<u64>();
+        let frames = report.frames;
+        Self {
+            rooms: 1,
+            seconds: room.now().elapsed().as_secs(),
+            entries: report.entries,
+            epochs: report.epochs as u64,
+            admitted: count(|cause| if let Cause::Commit { admitted, .. } = cause { admitted.len() } else { 0 }),
+            removed: count(|cause| if let Cause::Commit { removed, .. } = cause { removed.len() } else { 0 }),
+            left: count(|cause| if let Cause::Commit { left, .. } = cause { left.len() } else { 0 }),
+            policy_changes: count(|cause| usize::from(matches!(cause, Cause::Commit { policy_changed: true, .. }))),
+            skipped: events(|event| matches!(event, Event::Skipped { .. })),
+            cut_off: events(|event| matches!(event, Event::CutOff { .. })),
+            without_host: events(|event| matches!(event, Event::HostSilent)),
+            sealed: frames.sealed,
+            opened: frames.opened,
+            held: frames.held,
+            opened_by_traitors: frames.opened_by_traitors,
+            lost_outside: frames.lost_outside,
+            died: u64::from(room.people().filter(|person| person.is_in()).count() < 2),
+            bytes: 0,
+        }
+    }
+}
+
+impl AddAssign for Stats {
+    fn add_assign(&mut self, other: Self) {
+        self.rooms += other.rooms;
+        self.seconds += other.seconds;
+        self.entries += other.entries;
+        self.epochs += other.epochs;
+        self.admitted += other.admitted;
+        self.removed += other.removed;
+        self.left += other.left;
+        self.policy_changes += other.policy_changes;
+        self.skipped += other.skipped;
+        self.cut_off += other.cut_off;
+        self.without_host += other.without_host;
+        self.sealed += other.sealed;
+        self.opened += other.opened;
+        self.held += other.held;
+        self.opened_by_traitors += other.opened_by_traitors;
+        self.lost_outside += other.lost_outside;
+        self.died += other.died;
+        self.bytes = self.bytes.max(other.bytes);
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let each = |sum: u64| sum as f64 / self.rooms.max(1) as f64;
+        writeln!(f, "{} rooms; of each, on average:", self.rooms)?;
+        for (what, sum) in [
+            ("seconds", self.seconds),
+            ("entries", self.entries),
+            ("epochs", self.epochs),
+            ("admitted", self.admitted),
+            ("removed", self.removed),
+            ("left", self.left),
+            ("policy changes", self.policy_changes),
+            ("entries skipped", self.skipped),
+            ("times cut off", self.cut_off),
+            ("times without host", self.without_host),
+            ("frames sealed", self.sealed),
+            ("opened", self.opened),
+            ("held before that", self.held),
+            ("opened by traitors", self.opened_by_traitors),
+            ("lost outside of the guarantee", self.lost_outside),
+            ("ended without a call", self.died),
+        ] {
+            writeln!(f, "{:10.1} {what}", each(sum))?;
+        }
+        write!(f, "{:10} bytes at most for a participant", self.bytes)
+    }
+}
