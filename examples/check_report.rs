@@ -3,6 +3,9 @@
 //!
 //! One line per check; the first that fails ends it with exit code 1.
 
+#[path = "check_report/attempts.rs"]
+mod attempts;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs::{self, File};
@@ -17,6 +20,8 @@ use pcap_file::pcap::PcapReader;
 use serde_json::Value;
 use subrosa_testkit::media::windows::{Needles, WindowSet};
 use subrosa_testkit::media::{AudioClip, VideoClip, fixture_audio, fixture_video};
+
+use attempts::{cheater, codes, cut_off, replays, waiting_room};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -50,11 +55,16 @@ fn main() -> ExitCode {
 
 fn check(dir: &Path) -> Result<()> {
     let evidence = Evidence::load(dir)?;
-    let checks: [(&str, Check); 9] = [
+    let checks: [(&str, Check); 14] = [
         ("every field is there", fields),
         ("what must be zero is zero", zeros),
         ("enough was tried to mean something", minima),
         ("the participants' counts agree with each other", counts),
+        ("who was not to come in did not, and was told", waiting_room),
+        ("everybody but the cheater saw his commit, and whose it was", cheater),
+        ("all have one safety code, and it is a whole one", codes),
+        ("who was not told of a removal was cut off in time", cut_off),
+        ("what the server said again was refused", replays),
         ("every received video is the sender's, frame by frame", videos),
         ("every received sound is the sender's, packet by packet", sounds),
         ("the files hold what the report says", totals),
@@ -118,9 +128,26 @@ impl Evidence {
         }
     }
 
-    /// Every full name, and the words of five letters or more in them.
+    /// The lines of the delivery service's log.
+    fn deliveries(&self) -> Result<Vec<Value>> {
+        let text = fs::read_to_string(self.dir.join("server.log.jsonl"))?;
+        text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
+    fn text(&self, at: &str) -> Result<&str> {
+        let found = self.report.pointer(at).ok_or(format!("{at} is missing"))?;
+        Ok(found.as_str().ok_or(format!("{at} is no text"))?)
+    }
+
+    fn is_true(&self, at: &str) -> Result<()> {
+        let found = self.report.pointer(at).ok_or(format!("{at} is missing"))?;
+        ensure(found == &Value::Bool(true), format!("{at} is {found}"))
+    }
+
+    /// Every full name, guests included, and the words of five letters or more in them.
     fn needles(&self) -> Result<Needles> {
-        let names = self.names()?;
+        let mut names = self.names()?;
+        names.extend([self.text("/guests/denied")?, self.text("/guests/locked_out")?]);
         let words = names.iter().flat_map(|name| name.split(' ')).filter(|word| word.len() >= 5);
         Ok(Needles::new(names.iter().copied().chain(words))?)
     }
@@ -177,6 +204,9 @@ fn zeros(evidence: &Evidence) -> Result<String> {
         "/intruder/welcomes_opened",
         "/intruder/frames_opened",
         "/removed/frames_opened",
+        "/guests/on_rosters",
+        "/cheater/friend_on_rosters",
+        "/cut_off/frames_sealed_after",
         "/server/media_windows_found",
         "/server/names_found",
     ];
@@ -197,7 +227,14 @@ fn minima(evidence: &Evidence) -> Result<String> {
         "/intruder/frames_tried",
         "/intruder/knocks",
         "/intruder/log_entries",
+        "/intruder/talk",
         "/removed/frames_tried",
+        "/cut_off/frames_sealed_before",
+        "/cut_off/refused_after",
+        "/replays/log/injected",
+        "/replays/mailboxes/refused",
+        "/replays/talk/refused",
+        "/replays/held_back",
         "/server/packets",
         "/server/bytes",
         "/server/entries",
@@ -207,7 +244,8 @@ fn minima(evidence: &Evidence) -> Result<String> {
         ensure(evidence.number(at)? > 0.0, format!("{at} is 0"))?;
     }
     let epochs = evidence.report["epochs"].as_array().map_or(0, Vec::len);
-    ensure(epochs == 5, format!("{epochs} epochs instead of 5: founded, joined, late guest, left, removed"))?;
+    let six = "6: founded, joined, late guest, locked, left, removed";
+    ensure(epochs == 6, format!("{epochs} epochs instead of {six}"))?;
     let sent: f64 =
         evidence.participants()?.iter().map(|person| number(person, "/frames_sent")).sum::<Result<_>>()?;
     let tried = evidence.number("/intruder/frames_tried")?;

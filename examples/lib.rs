@@ -1,8 +1,9 @@
 //! Programs that show Subrosa at work; this library is empty, they are the package's examples.
 //!
 //! - `two_party`: two people, one call, no sockets. The first thing to read.
-//! - `group_call`: a whole meeting on real sockets, with a server, a stranger and a cheater, measured.
+//! - `group_call`: a whole meeting on real sockets, with unruly servers, a stranger and a cheater, measured.
 //! - `check_report`: checks what `group_call` wrote, independently of it.
+//! - `vouched`: guests whose identity a provider vouches for, with a signed token.
 
 /// The README's examples are compiled and run.
 #[cfg(doctest)]

@@ -70,7 +70,8 @@ fn heading(churn: &Churn, simulated: Duration, report: &Report) -> String {
 
 fn rows(report: &Report) -> Vec<(&'static str, String)> {
     let frames: &Tally = &report.frames;
-    let share = |count: u64| format!("{} ({:.4} %)", grouped(count), 100.0 * count as f64 / frames.sent as f64);
+    let share =
+        |count: u64| format!("{} ({:.4} %)", grouped(count), 100.0 * count as f64 / frames.sent as f64);
     let millis = |time: Duration| format!("{} ms", grouped(time.as_millis() as u64));
     let announced = 100.0 * report.announced();
     vec![
@@ -98,5 +99,9 @@ fn grouped(number: u64) -> String {
     let head = digits.len() % 3;
     let (first, rest) = digits.split_at(head);
     let groups = rest.as_bytes().chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
-    std::iter::once(first.to_owned()).filter(|first| !first.is_empty()).chain(groups).collect::<Vec<_>>().join(" ")
+    std::iter::once(first.to_owned())
+        .filter(|first| !first.is_empty())
+        .chain(groups)
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -47,6 +47,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("turned away".into());
     };
     let mut bob = bob.accept(admission, now)?;
+
+    // Bob says that he has the keys, in a mailbox that Ann reads for it; she says on the talk lane that all have them. There
+    // hosts also show that they are alive: everybody listens to it, and without their heartbeats nobody seals for long.
+    for message in drain(&mut bob, now)? {
+        ann.handle_message(&message, now)?;
+    }
+    for message in drain(&mut ann, now)? {
+        bob.handle_message(&message, now)?;
+    }
     drain(&mut bob, now)?;
 
     // A sealer for each track and an opener for each thread; they live on media threads and follow the call by themselves.

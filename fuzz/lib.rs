@@ -41,6 +41,8 @@ impl Hostile {
 pub struct Pair {
     pub ann: Call,
     pub bob: Call,
+    /// What Bob has said, and Ann has not heard: that he has the keys.
+    pub said_by_bob: Vec<Message>,
 }
 
 impl Pair {
@@ -59,8 +61,8 @@ impl Pair {
             panic!("denied");
         };
         let mut bob = bob.accept(admission, now).expect("it is in order");
-        drain(&mut bob, now);
-        Self { ann, bob }
+        let said_by_bob = drain(&mut bob, now);
+        Self { ann, bob, said_by_bob }
     }
 }
 

@@ -7,12 +7,15 @@ use clap::error::ErrorKind;
 
 use crate::failure::Failure;
 
-/// A group call on this machine: every participant on a socket of its own, a server that forwards their media without
-/// any key, a stranger to whom the server tells everything, and one who was removed and keeps his old keys.
+/// A group call on this machine: every participant on a socket of its own, servers that forward their media and messages
+/// without any key and do so badly, a stranger to whom they tell everything, and one who tries to let a friend in, is
+/// removed, and keeps his old keys.
 ///
-/// One more guest joins in the middle, one participant leaves, one is removed. In a large call everybody listens, but
-/// of those who are there from the start only the first 6 have a camera on and the first 16 a microphone; the late
-/// guest has both. What the receivers got and what the server saw is written to DIR, with a report.
+/// One guest is denied, one more joins in the middle, then the call is locked and all compare the safety code; one
+/// participant leaves, one is removed. Beside it, in a small call of its own, somebody is not told of a removal, and cut off.
+/// In a large call everybody listens, but of those who are there from the start only the first 6 have a camera on and the
+/// first 16 a microphone; the late guest has both. What the receivers got and what the servers saw is written to DIR, with
+/// a report.
 #[derive(Parser, Debug)]
 #[command(name = "group_call", version)]
 pub(crate) struct Args {

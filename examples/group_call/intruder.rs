@@ -10,7 +10,7 @@ use rtc_rtp::Packet;
 use rtc_shared::marshal::{Marshal, Unmarshal};
 use subrosa::sframe::{Header, MAX_HEADER_LEN};
 use subrosa::{CallId, Guest, Invite, MailboxId, Message, Profile, Random};
-use subrosa_delivery::{Appended, DeliveryService, InProcess, Outcome, Record, RecordLane};
+use subrosa_delivery::{Appended, DeliveryError, DeliveryService, InProcess, Outcome, Record, RecordLane};
 use subrosa_rtp::Descriptor;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
@@ -54,6 +54,8 @@ pub(crate) struct Intruder {
     /// Log positions that hold his entries.
     pub(crate) entries: Vec<u64>,
     pub(crate) knocks: u64,
+    /// What he said on the talk lane.
+    pub(crate) talk: u64,
     pub(crate) frames_injected: u64,
 }
 
@@ -76,6 +78,7 @@ impl Intruder {
             guests: Vec::new(),
             entries: Vec::new(),
             knocks: 0,
+            talk: 0,
             frames_injected: 0,
         })
     }
@@ -121,8 +124,12 @@ impl Intruder {
     }
 
     async fn learn(&mut self, record: Record) -> Result<(), Failure> {
-        let a_knock = matches!(record.lane, RecordLane::Mailbox { .. }) && !self.own.contains(&record.bytes);
+        let lane = record.lane;
+        let is_own = self.own.contains(&record.bytes);
         self.keep(record);
+        let a_knock =
+            self.mailboxes.first().is_some_and(|lobby| lane == RecordLane::Mailbox { mailbox: *lobby })
+                && !is_own;
         // Where somebody knocks, a commit will follow: he tries to be first.
         if a_knock && self.races < MAX_RACES && self.call.is_some() {
             self.races += 1;
@@ -161,7 +168,7 @@ impl Intruder {
         match self.rounds % 4 {
             1 | 3 => self.knock().await,
             2 => self.disturb_log().await,
-            _ => Ok(()),
+            _ => self.disturb_talk().await,
         }
     }
 
@@ -207,17 +214,35 @@ impl Intruder {
         self.append(entry).await
     }
 
+    /// Says garbage, or what somebody else said, with a bit turned: a later counter, or other words.
+    async fn disturb_talk(&mut self) -> Result<(), Failure> {
+        let Some(call) = self.call else { return Ok(()) };
+        let is_talk =
+            |it: &&Record| matches!(it.lane, RecordLane::Talk { .. }) && !self.own.contains(&it.bytes);
+        let talk = self.records.iter().rev().find(is_talk);
+        let mut forged = talk.map_or_else(|| vec![0xA5; 160], |record| record.bytes.to_vec());
+        let at = self.rounds % forged.len();
+        forged[at] ^= 1;
+        let forged = Bytes::from(forged);
+        self.own.push(forged.clone());
+        self.service.publish_talk(call, forged).await.or_broken("the intruder's talk")?;
+        self.talk += 1;
+        Ok(())
+    }
+
     async fn append(&mut self, entry: Bytes) -> Result<(), Failure> {
         let Some(call) = self.call else { return Ok(()) };
         let position = self.position;
-        match self.service.append(call, position, entry).await.or_broken("the intruder's entry")? {
-            Appended::Written => {
+        match self.service.append(call, position, entry).await {
+            Ok(Appended::Written) => {
                 self.position = position + 1;
                 self.entries.push(position);
+                Ok(())
             }
-            Appended::Taken => {} // somebody was faster; there will be another time
+            Ok(Appended::Taken) => Ok(()), // somebody was faster; there will be another time
+            Err(DeliveryError::Gap { .. }) => Ok(()), // the call is over, and its log forgotten
+            Err(error) => Err(error).or_broken("the intruder's entry"),
         }
-        Ok(())
     }
 
     /// Has frames forwarded once more, and forged ones, as a stream of their own.

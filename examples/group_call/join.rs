@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use subrosa::{Call, Guest, HostAnswer, Invite, Lane, Message, ParticipantId, Profile, Random, TrackKind};
 use subrosa_delivery::{DeliveryService, MailboxStream};
 use tokio::net::UdpSocket;
@@ -10,14 +11,17 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::failure::{Context, Failure};
+use crate::lanes::Lanes;
 use crate::line;
-use crate::participant::{Notes, Order, Outcome, Participant, Progress, Wish};
+use crate::notes::{Notes, Outcome, Progress};
+use crate::orders::{Door, Order, Wish};
+use crate::participant::Participant;
 use crate::receive::Receiving;
 use crate::send::{Sending, Sent};
 use crate::setting::Setting;
 
 /// In real time: whoever waits longer waits in vain.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Who somebody is before he is in the call.
 pub(crate) struct Person {
@@ -49,12 +53,8 @@ pub(crate) async fn found(person: Person, setting: &Arc<Setting>) -> Result<(Han
     let call = Call::create(&profile, &setting.call_config(), Random::os(), setting.clock.now())
         .or_broken("founding the call")?;
     let link = call.invite().to_link("https://meet.example/standup").to_string();
-    let lobby =
-        setting.service.open_mailbox(call.invite().lobby_mailbox()).await.or_broken("opening the lobby")?;
     let setting = Arc::clone(setting);
-    let handle = spawn(person.name, move |strings| {
-        enter(call, person, socket, receiving, Some(lobby), strings, setting)
-    });
+    let handle = spawn(person.name, move |strings| enter(call, person, socket, receiving, strings, setting));
     Ok((handle, link))
 }
 
@@ -68,27 +68,57 @@ pub(crate) fn knock(person: Person, link: String, setting: &Arc<Setting>) -> Han
         let call = timeout(PATIENCE, be_let_in(&person, &link, &setting))
             .await
             .map_err(|_| Failure::Broken("a guest was not let in".to_owned()))??;
-        enter(call, person, socket, receiving, None, strings, setting).await
+        enter(call, person, socket, receiving, strings, setting).await
     })
 }
 
 async fn be_let_in(person: &Person, link: &str, setting: &Setting) -> Result<Call, Failure> {
-    let service = &setting.service;
-    let profile = Profile::person(person.name).or_broken("a name")?;
-    let invite = Invite::parse(link).or_broken("a link")?;
-    let (guest, Message { lane, payload }) =
-        Guest::knock(invite, &profile, Random::os()).or_broken("knocking")?;
-    let mut answers = service.open_mailbox(guest.answer_mailbox()).await.or_broken("opening a mailbox")?;
-    let Lane::Mailbox(lobby) = lane else { return Err(Failure::Broken("a knock for the log".to_owned())) };
-    service.post(lobby, payload).await.or_broken("knocking")?;
-    loop {
-        let message = answers.next().await.ok_or(Failure::Broken("a mailbox was closed".to_owned()))?;
-        match guest.open_answer(&message) {
-            Ok(HostAnswer::Admitted(admission)) => {
-                return guest.accept(admission, setting.clock.now()).or_broken("accepting an admission");
+    let mut knocking = Knocking::start(person.name, link, setting).await?;
+    match knocking.answer().await? {
+        HostAnswer::Admitted(admission) => {
+            let Knocking { guest, .. } = knocking;
+            guest.accept(admission, setting.clock.now()).or_broken("accepting an admission")
+        }
+        other => Err(Failure::Broken(format!("a guest was turned away: {other:?}"))),
+    }
+}
+
+/// Somebody who has knocked and waits for his answer.
+pub(crate) struct Knocking {
+    pub(crate) guest: Guest,
+    answers: MailboxStream,
+    service: Arc<dyn DeliveryService>,
+    /// What came instead of an answer: only a host can make one.
+    pub(crate) refused: Vec<Bytes>,
+}
+
+impl Knocking {
+    pub(crate) async fn start(name: &str, link: &str, setting: &Setting) -> Result<Self, Failure> {
+        let service = Arc::clone(&setting.service);
+        let profile = Profile::person(name).or_broken("a name")?;
+        let invite = Invite::parse(link).or_broken("a link")?;
+        let (guest, Message { lane, payload }) =
+            Guest::knock(invite, &profile, Random::os()).or_broken("knocking")?;
+        let answers = service.open_mailbox(guest.answer_mailbox()).await.or_broken("opening a mailbox")?;
+        let Lane::Mailbox(lobby) = lane else {
+            return Err(Failure::Broken("a knock that is not for a mailbox".to_owned()));
+        };
+        service.post(lobby, payload).await.or_broken("knocking")?;
+        Ok(Self { guest, answers, service, refused: Vec::new() })
+    }
+
+    /// Waits for a host's answer, and closes the mailbox after it.
+    pub(crate) async fn answer(&mut self) -> Result<HostAnswer, Failure> {
+        loop {
+            let message = self.answers.next().await;
+            let message = message.ok_or(Failure::Broken("a mailbox was closed".to_owned()))?;
+            match self.guest.open_answer(&message) {
+                Ok(answer) => {
+                    let closed = self.service.close_mailbox(self.guest.answer_mailbox()).await;
+                    return closed.or_broken("closing a mailbox").map(|()| answer);
+                }
+                Err(_) => self.refused.push(message), // not from a host: wait on
             }
-            Ok(HostAnswer::Denied) => return Err(Failure::Broken("a guest was turned away".to_owned())),
-            Err(_) => {} // not from a host: wait on
         }
     }
 }
@@ -98,13 +128,12 @@ async fn enter(
     person: Person,
     socket: Arc<UdpSocket>,
     mut receiving: Receiving,
-    lobby: Option<MailboxStream>,
     strings: Strings,
     setting: Arc<Setting>,
 ) -> Result<Outcome, Failure> {
     receiving.open_with(call.opener());
     let (stop_sending, stop) = watch::channel(false);
-    let (keyframes, keyframe_requests) = watch::channel(0);
+    let (keyframes, keyframe_requests) = watch::channel(Vec::new());
     let mut sending = Vec::new();
     for kind in person.tracks {
         let track = Sending {
@@ -118,9 +147,11 @@ async fn enter(
         };
         sending.push(tokio::spawn(track.run()));
     }
-    let log = setting.service.follow(call.id(), call.log_position()).await.or_broken("following the log")?;
+    let lanes = Lanes::open(Arc::clone(&setting.service), call.id(), call.log_position()).await;
+    let lanes = lanes.or_broken("opening the lanes")?;
     let participant = Participant {
         call,
+        lanes,
         setting,
         socket,
         receiving,
@@ -129,12 +160,13 @@ async fn enter(
         keyframes,
         progress: strings.progress,
         waiting: Vec::new(),
-        admit_when: None,
+        door: Door::Unwatched,
         withheld: None,
+        friend: None,
         sent: Sent::default(),
         notes: Notes::default(),
     };
-    participant.run(log, lobby, strings.orders).await
+    participant.run(strings.orders).await
 }
 
 fn spawn<F>(name: &'static str, task: impl FnOnce(Strings) -> F) -> Handle

@@ -1,19 +1,25 @@
-//! A whole meeting in one process: real media, real sockets, a media server without keys, a stranger, a cheater.
+//! A whole meeting in one process: real media, real sockets, servers that nobody should trust, a stranger, a cheater.
 //!
-//! Read [`participant`] first: it is what an app does with a `Call`. [`send`] and [`receive`] are its media side,
-//! [`join`] how one gets in. [`ledger`] is what no participant has: the truth, to check the results against.
+//! Read [`participant`] first: it is what an app does with a `Call`, and [`lanes`] what it does with a delivery service.
+//! [`send`] and [`receive`] are its media side, [`join`] how one gets in. [`ledger`] is what no participant has: the truth, to
+//! check the results against.
 
 mod args;
 mod capture;
 mod clock;
+mod codes;
+mod cut_off;
 mod failure;
 mod guess;
 mod intruder;
 mod join;
+mod lanes;
 mod ledger;
 mod line;
 mod media;
 mod names;
+mod notes;
+mod orders;
 mod participant;
 mod progress;
 mod promises;
@@ -27,6 +33,7 @@ mod setting;
 mod story;
 mod table;
 mod trial;
+mod unruly;
 
 use std::process::ExitCode;
 

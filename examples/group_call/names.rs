@@ -55,6 +55,11 @@ pub(crate) const NAMES: [&str; 51] = [
     "Theodora Quayle",
 ];
 
+/// Who knocks and is denied; a participant who is no host would let him in.
+pub(crate) const DENIED: &str = "Mortimer Quillfeather";
+/// Who knocks when the call is locked.
+pub(crate) const TOO_LATE: &str = "Philippa Trelawney";
+
 /// Words shorter than this are searched for within the full name only.
 const SHORTEST_WORD: usize = 5;
 

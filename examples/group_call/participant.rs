@@ -2,101 +2,50 @@
 //!
 //! The whole contract is in [`Participant::run`]: one input, then everything that comes out, then wait.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use subrosa::{Call, EndReason, Event, HandleError, Lane, Message, Output, ParticipantId, Time};
-use subrosa_delivery::{Appended, DeliveryService, LogStream, MailboxStream};
+use subrosa::{
+    Call, CallError, Event, Guest, HandleError, Lane, Member, Message, Output, ParticipantId, SkipReason,
+    Time, TrackId,
+};
 use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::failure::{Context, Failure};
+use crate::lanes::Lanes;
 use crate::line::PART;
-use crate::receive::{Receiving, Tally};
-use crate::received::Received;
+use crate::notes::{Notes, Outcome, Progress};
+use crate::orders::{Door, Order};
+use crate::receive::Receiving;
 use crate::send::Sent;
 use crate::setting::Setting;
 
-/// What the story wants of a participant.
-#[derive(Debug)]
-pub(crate) enum Wish {
-    /// Let guests in once so many wait, all at once (host).
-    AdmitWhen(usize),
-    /// Remove somebody (host).
-    Remove(ParticipantId),
-    /// Switch camera and microphone off.
-    StopSending,
-    /// Leave the call.
-    Leave,
-    /// Cheat: keep the log from one's own call, and with it the commit that removes one.
-    WithholdLog,
-    /// Give the call what was withheld.
-    ObeyLog,
-}
-
-/// A wish, and whom to tell that it is under way.
-pub(crate) struct Order {
-    pub(crate) wish: Wish,
-    pub(crate) done: oneshot::Sender<()>,
-}
-
-/// How far a participant is, for the story.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Progress {
-    pub(crate) in_call: Option<ParticipantId>,
-    pub(crate) members: usize,
-    pub(crate) ended: Option<EndReason>,
-}
-
-/// What a participant has to tell when he is out.
-pub(crate) struct Outcome {
-    pub(crate) id: ParticipantId,
-    pub(crate) sent: Sent,
-    pub(crate) tally: Tally,
-    pub(crate) received: Received,
-    pub(crate) notes: Notes,
-}
-
-/// What the control task noted.
-#[derive(Debug, Default)]
-pub(crate) struct Notes {
-    /// The positions of the log that were handed in.
-    pub(crate) read: Vec<u64>,
-    /// Those that meant nothing.
-    pub(crate) skipped: Vec<u64>,
-    /// Messages in the lobby's mailbox that were no knocks, by reason.
-    pub(crate) knocks_refused: BTreeMap<String, u64>,
-    pub(crate) ended: Option<EndReason>,
-}
-
 pub(crate) struct Participant {
     pub(crate) call: Call,
+    pub(crate) lanes: Lanes,
     pub(crate) setting: Arc<Setting>,
     pub(crate) socket: Arc<UdpSocket>,
     pub(crate) receiving: Receiving,
     pub(crate) sending: Vec<JoinHandle<Result<Sent, Failure>>>,
     pub(crate) stop_sending: watch::Sender<bool>,
-    pub(crate) keyframes: watch::Sender<u64>,
+    /// The tracks that were asked for a keyframe last.
+    pub(crate) keyframes: watch::Sender<Vec<TrackId>>,
     pub(crate) progress: watch::Sender<Progress>,
-    /// Guests who wait, and how many of them it takes (host).
+    /// Guests who wait, and what is done about them (host).
     pub(crate) waiting: Vec<ParticipantId>,
-    pub(crate) admit_when: Option<usize>,
+    pub(crate) door: Door,
     /// A cheater's: the entries that his call does not get.
-    pub(crate) withheld: Option<Vec<(u64, Bytes)>>,
+    pub(crate) withheld: Option<Vec<Message>>,
+    /// A cheater's: whom he wants to let in.
+    pub(crate) friend: Option<Box<Guest>>,
     pub(crate) sent: Sent,
     pub(crate) notes: Notes,
 }
 
 impl Participant {
     /// Takes part until the call is over for this participant.
-    pub(crate) async fn run(
-        mut self,
-        mut log: LogStream,
-        mut lobby: Option<MailboxStream>,
-        mut orders: mpsc::Receiver<Order>,
-    ) -> Result<Outcome, Failure> {
+    pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<Order>) -> Result<Outcome, Failure> {
         loop {
             let deadline = self.drain().await?;
             if self.notes.ended.is_some() {
@@ -104,8 +53,7 @@ impl Participant {
             }
             let clock = self.setting.clock;
             tokio::select! {
-                Some((position, entry)) = log.next() => self.read(position, entry)?,
-                Some(message) = next(&mut lobby) => self.hear(message)?,
+                Some(message) = self.lanes.next() => self.take_in(message).await?,
                 Some(order) = orders.recv() => self.obey(order).await?,
                 () = clock.until(deadline) => self.call.handle_timeout(clock.now()),
             }
@@ -113,28 +61,26 @@ impl Participant {
     }
 
     /// Takes out everything that the call has to say, and does it. Returns when it wants to be called again.
-    async fn drain(&mut self) -> Result<Time, Failure> {
-        let mut to_send = Vec::new();
+    pub(crate) async fn drain(&mut self) -> Result<Time, Failure> {
+        let (mut to_send, mut mailboxes_changed) = (Vec::new(), false);
         let deadline = loop {
             match self.call.poll_output() {
                 Output::Send(message) => to_send.push(message),
+                Output::Event(Event::Mailboxes) => mailboxes_changed = true,
                 Output::Event(event) => self.event(event)?,
                 Output::Timeout(deadline) => break deadline,
             }
         };
-        for Message { lane, payload } in to_send {
-            match lane {
-                Lane::Log { position } => {
-                    let appended = self.setting.service.append(self.call.id(), position, payload).await;
-                    // Whether it won or not: the log will tell, and the call does what is right then.
-                    let (Appended::Written | Appended::Taken) = appended.or_broken("appending to the log")?;
-                }
-                Lane::Mailbox(mailbox) => {
-                    self.setting.service.post(mailbox, payload).await.or_broken("posting to a mailbox")?;
-                }
-            }
+        self.lanes.send(to_send).await.or_broken("sending")?;
+        if mailboxes_changed {
+            self.follow_mailboxes().await?;
         }
         Ok(deadline)
+    }
+
+    async fn follow_mailboxes(&mut self) -> Result<(), Failure> {
+        let (named, lobby) = (self.call.mailboxes(), self.call.invite().lobby_mailbox());
+        self.lanes.follow_mailboxes(named, lobby).await.or_broken("reading mailboxes")
     }
 
     fn event(&mut self, event: Event) -> Result<(), Failure> {
@@ -142,19 +88,25 @@ impl Participant {
         match event {
             Event::Roster(roster) => {
                 self.setting.ledger.roster(&roster, now);
+                self.notes.met.extend(roster.members.iter().map(|member| member.id));
                 self.progress.send_modify(|progress| {
                     progress.in_call = Some(self.call.me());
+                    progress.epoch = roster.epoch;
                     progress.members = roster.members.len();
+                    progress.locked = self.call.is_locked();
                 });
                 // An app shows the roster here; only now do frames of this epoch open.
                 self.call.roster_taken(roster.epoch, now).or_broken("taking a roster")?;
             }
             Event::Knock(knock) => {
+                self.notes.knocks += 1;
                 self.waiting.push(knock.id); // a real app asks its user
-                self.admit()?;
+                self.answer_door()?;
             }
-            Event::KeyframeNeeded(_) => self.keyframes.send_modify(|requests| *requests += 1),
-            Event::Skipped { position, .. } => self.notes.skipped.push(position),
+            Event::KeyframeNeeded { tracks, .. } => _ = self.keyframes.send_replace(tracks),
+            Event::Skipped { position, reason } => self.skipped(position, reason),
+            // Nothing is sealed or opened until the call says `Resumed`: an app shows it.
+            Event::CutOff { .. } | Event::HostSilent => self.notes.cut_off += 1,
             Event::Ended(reason) => {
                 self.notes.ended = Some(reason);
                 self.progress.send_modify(|progress| progress.ended = Some(reason));
@@ -164,63 +116,70 @@ impl Participant {
         Ok(())
     }
 
-    fn admit(&mut self) -> Result<(), Failure> {
-        if self.admit_when.is_none_or(|enough| self.waiting.len() < enough) {
-            return Ok(());
-        }
-        let guests = std::mem::take(&mut self.waiting);
-        self.call.admit(&guests, self.setting.clock.now()).or_broken("admitting guests")
-    }
-
-    /// Hands in a log entry, one's own included.
-    fn read(&mut self, position: u64, entry: Bytes) -> Result<(), Failure> {
-        if let Some(withheld) = &mut self.withheld {
-            withheld.push((position, entry));
-            return Ok(());
-        }
-        self.notes.read.push(position);
-        let message = Message { lane: Lane::Log { position }, payload: entry };
-        self.call.handle_message(&message, self.setting.clock.now()).or_broken("handing in a log entry")
-    }
-
-    /// Hands in what came into the lobby's mailbox. Anybody can have put it there.
-    fn hear(&mut self, payload: Bytes) -> Result<(), Failure> {
-        let message = Message { lane: Lane::Mailbox(self.call.invite().lobby_mailbox()), payload };
-        match self.call.handle_message(&message, self.setting.clock.now()) {
-            Err(HandleError::Knock(fault)) => {
-                *self.notes.knocks_refused.entry(fault.to_string()).or_default() += 1;
-                Ok(())
-            }
-            other => other.or_broken("handing in a knock"),
+    fn skipped(&mut self, position: u64, reason: SkipReason) {
+        self.notes.skipped.push(position);
+        if let SkipReason::Policy { by, violation } = reason {
+            self.notes.violations.push((by, violation)); // an app warns its user of this participant
+            self.progress.send_modify(|progress| progress.violations += 1);
         }
     }
 
-    async fn obey(&mut self, Order { wish, done }: Order) -> Result<(), Failure> {
+    /// Answers those who wait, as far as the host has been told how.
+    pub(crate) fn answer_door(&mut self) -> Result<(), Failure> {
         let now = self.setting.clock.now();
-        match wish {
-            Wish::AdmitWhen(enough) => {
-                self.admit_when = Some(enough);
-                self.admit()?;
-            }
-            Wish::Remove(participant) => self.call.remove(&[participant], now).or_broken("removing")?,
-            Wish::StopSending => self.stop_sending().await?,
-            Wish::Leave => self.call.leave(now).or_broken("leaving")?,
-            Wish::WithholdLog => self.withheld = Some(Vec::new()),
-            Wish::ObeyLog => {
-                for (position, entry) in self.withheld.take().unwrap_or_default() {
-                    self.read(position, entry)?;
-                    self.drain().await?;
-                    if self.notes.ended.is_some() {
-                        break;
+        match self.door {
+            Door::AdmitWhen(enough) if self.waiting.len() >= enough => {
+                let guests = std::mem::take(&mut self.waiting);
+                match self.call.admit(&guests, now) {
+                    Err(CallError::Locked) => {
+                        self.notes.locked_out.extend(guests);
+                        self.progress.send_modify(|it| it.locked_out = self.notes.locked_out.len());
+                        Ok(())
                     }
+                    other => other.or_broken("admitting guests"),
                 }
             }
+            Door::Deny => self
+                .waiting
+                .drain(..)
+                .try_for_each(|guest| self.call.deny(guest, now))
+                .or_broken("denying a guest"),
+            Door::Unwatched | Door::AdmitWhen(_) => Ok(()),
         }
-        done.send(()).unwrap_or_default(); // the story may not care
-        Ok(())
     }
 
-    async fn stop_sending(&mut self) -> Result<(), Failure> {
+    /// Hands in a message: whatever stands in the log, one's own entries included, whatever is said in the talk lane, and what
+    /// is put into one's mailboxes.
+    pub(crate) async fn take_in(&mut self, message: Message) -> Result<(), Failure> {
+        if let Lane::Log { position } = message.lane {
+            if let Some(withheld) = &mut self.withheld {
+                withheld.push(message);
+                return Ok(());
+            }
+            self.notes.read.push(position);
+        }
+        match self.call.handle_message(&message, self.setting.clock.now()) {
+            Ok(()) => {}
+            // Anybody can put anything there, and a server can say it twice: it is noted, and the call goes on. (A host who is
+            // told `KnockFault::TooFast` opens the lobby's mailbox anew when the rush is over: reading takes nothing out.)
+            Err(HandleError::Knock(fault)) => {
+                *self.notes.knocks_refused.entry(fault.to_string()).or_default() += 1;
+                self.notes.refused.insert(message.payload.clone());
+            }
+            Err(HandleError::Talk(fault)) => {
+                *self.notes.talk_refused.entry(fault.to_string()).or_default() += 1;
+                self.notes.refused.insert(message.payload.clone());
+            }
+            Err(HandleError::UnknownMailbox) => {} // it came while the mailbox was being closed
+            Err(HandleError::Gap { expected }) => {
+                self.lanes.reread_log(expected).await.or_broken("following the log")?;
+            }
+            Err(error) => return Err(error).or_broken("handing in a message"),
+        }
+        if matches!(message.lane, Lane::Log { .. }) { self.let_friend_in().await } else { Ok(()) }
+    }
+
+    pub(crate) async fn stop_sending(&mut self) -> Result<(), Failure> {
         self.stop_sending.send_replace(true);
         for task in self.sending.drain(..) {
             let sent = task.await.map_err(|_| Failure::Broken("a sender panicked".to_owned()))??;
@@ -234,15 +193,14 @@ impl Participant {
     /// The call is over: joins the media tasks and hangs up.
     async fn out(mut self) -> Result<Outcome, Failure> {
         self.stop_sending().await?;
+        self.follow_mailboxes().await?; // none is named any more, so all are closed
+        let is_host = |member: &Member| member.is_host && !member.is_me;
+        if self.call.is_host() && !self.call.roster().members.iter().any(is_host) {
+            let lobby = self.call.invite().lobby_mailbox();
+            self.lanes.end_call(lobby).await.or_broken("ending the call")?;
+        }
         self.socket.send(PART).await.or_broken("hanging up")?;
         let (tally, received) = self.receiving.finish().await?;
         Ok(Outcome { id: self.call.me(), sent: self.sent, tally, received, notes: self.notes })
-    }
-}
-
-async fn next(mailbox: &mut Option<MailboxStream>) -> Option<Bytes> {
-    match mailbox {
-        Some(mailbox) => mailbox.next().await,
-        None => std::future::pending().await,
     }
 }

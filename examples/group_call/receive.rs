@@ -226,6 +226,7 @@ impl Receiver {
             FrameFault::Unauthentic => "unauthentic",
             FrameFault::HoldFull => "hold_full",
             FrameFault::HeldTooLong => "held_too_long",
+            FrameFault::Paused => "paused",
             FrameFault::Ended => "ended",
             _ => "other",
         });

@@ -1,5 +1,7 @@
 //! `report.json`: what was measured, and nothing else.
 
+mod attempts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -8,12 +10,16 @@ use subrosa::{Cause, EndReason, Epoch, ParticipantId};
 
 use crate::args::Args;
 use crate::capture::Seen;
+use crate::cut_off::CutOff;
 use crate::intruder::Intruder;
 use crate::ledger::{Calls, Frames, Sealed};
-use crate::participant::Outcome;
+use crate::notes::Outcome;
 use crate::setting::Setting;
 use crate::story::Told;
 use crate::trial::Trial;
+use attempts::{
+    CheaterReport, CodeReport, CutOffReport, GuestsReport, IntruderReport, RemovedReport, ReplaysReport,
+};
 
 /// Frames sealed within this time of their sender's switch were sealed "at" it; in the story's time.
 const AROUND_SWITCH: Duration = Duration::from_secs(2);
@@ -23,6 +29,7 @@ pub(crate) struct Measured<'a> {
     pub(crate) args: &'a Args,
     pub(crate) setting: &'a Setting,
     pub(crate) told: Told,
+    pub(crate) cut_off: CutOff,
     pub(crate) frames: Frames,
     pub(crate) calls: Calls,
     pub(crate) intruder: Intruder,
@@ -42,6 +49,19 @@ pub(crate) struct Report {
     pub(crate) frames_lost_at_switch: u64,
     /// Frames that opened and were not byte for byte what their sender sealed.
     pub(crate) frames_mismatched: u64,
+    /// Guests who knocked, were denied, and learned that it was a host who did it.
+    pub(crate) denied: u64,
+    /// Everybody computed the safety code of the same epoch, each from his own call, and it is the same.
+    pub(crate) codes_agree: bool,
+    /// How often a commit against the policy was reported, by all participants together.
+    pub(crate) policy_violations_seen: u64,
+    /// From when a removal stood in the log to when somebody was cut off from whom the server kept it.
+    pub(crate) cut_off_detected_ms: Option<f64>,
+    pub(crate) guests: GuestsReport,
+    pub(crate) code: CodeReport,
+    pub(crate) cheater: CheaterReport,
+    pub(crate) cut_off: CutOffReport,
+    pub(crate) replays: ReplaysReport,
     pub(crate) intruder: IntruderReport,
     pub(crate) removed: RemovedReport,
     pub(crate) server: ServerReport,
@@ -66,6 +86,10 @@ pub(crate) struct ParticipantReport {
     pub(crate) packets_lost: u64,
     /// Log entries that meant nothing, and that his call skipped.
     pub(crate) entries_skipped: u64,
+    /// Of these, members' commits against the policy.
+    pub(crate) policy_violations_seen: u64,
+    /// How often no frame was sealed or opened because hosts could not be heard.
+    pub(crate) times_cut_off: u64,
     pub(crate) ended: &'static str,
 }
 
@@ -77,28 +101,6 @@ pub(crate) struct EpochReport {
     /// From when the first member applied the commit to when the last sender sealed his first frame under it; none if
     /// nobody sealed any.
     pub(crate) switch_ms: Option<f64>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct IntruderReport {
-    pub(crate) knocks: u64,
-    /// Of what he put into the lobby's mailbox, all are refused.
-    pub(crate) knocks_refused: BTreeMap<String, u64>,
-    pub(crate) welcomes_opened: u64,
-    pub(crate) log_entries: u64,
-    pub(crate) frames_injected: u64,
-    pub(crate) frames_tried: u64,
-    pub(crate) frames_opened: u64,
-}
-
-#[derive(Serialize)]
-pub(crate) struct RemovedReport {
-    pub(crate) name: &'static str,
-    /// Sealed under epochs without him.
-    pub(crate) frames_tried: u64,
-    pub(crate) frames_opened: u64,
-    /// Sealed under his last epoch after his removal was asked for: what the switch deadline leaves him.
-    pub(crate) frames_opened_before_switch: u64,
 }
 
 #[derive(Serialize)]
@@ -141,8 +143,17 @@ impl Report {
             epochs: epochs(frames, calls, &told.names()),
             frames_lost_at_switch: lost_at_switch as u64,
             frames_mismatched: outcomes().map(|outcome| outcome.tally.mismatched).sum(),
-            intruder: intruder(measured),
-            removed: removed(measured, &opened),
+            denied: u64::from(told.guests.learned_it),
+            codes_agree: told.codes.agree && told.codes.compared == told.people.len(),
+            policy_violations_seen: outcomes().map(|outcome| outcome.notes.violations.len() as u64).sum(),
+            cut_off_detected_ms: measured.cut_off.detected.map(millis),
+            guests: GuestsReport::new(measured),
+            code: CodeReport::new(&told.codes),
+            cheater: CheaterReport::new(measured),
+            cut_off: CutOffReport::new(&measured.cut_off),
+            replays: ReplaysReport::new(measured),
+            intruder: IntruderReport::new(measured),
+            removed: RemovedReport::new(measured, &opened),
             server: server(measured),
             overhead_bytes_per_frame: overhead as f64 / sent.max(1) as f64,
             seal_ns_median: median(outcomes().flat_map(|outcome| &outcome.sent.seal_nanos)),
@@ -187,6 +198,8 @@ fn person(name: &str, outcome: &Outcome, opened: &Opened) -> ParticipantReport {
         undecryptable: outcome.tally.undecryptable.clone(),
         packets_lost: outcome.tally.packets_lost,
         entries_skipped: outcome.notes.skipped.len() as u64,
+        policy_violations_seen: outcome.notes.violations.len() as u64,
+        times_cut_off: outcome.notes.cut_off,
         ended: match outcome.notes.ended {
             Some(EndReason::Left) => "left",
             Some(EndReason::Removed { .. }) => "removed",
@@ -215,52 +228,24 @@ fn epochs(frames: &Frames, calls: &Calls, names: &BTreeMap<ParticipantId, &str>)
             epoch: epoch.0,
             cause: cause(&record.cause, names),
             members: record.members.len(),
-            switch_ms: last.map(|last| (last - record.applied).as_micros() as f64 / 1e3),
+            switch_ms: last.map(|last| millis(last - record.applied)),
         }
     };
     calls.epochs.iter().map(report).collect()
 }
 
 fn cause(cause: &Cause, names: &BTreeMap<ParticipantId, &str>) -> String {
-    let Cause::Commit { admitted, removed, left, .. } = cause else { return "founded".to_owned() };
+    let Cause::Commit { admitted, removed, left, policy_changed, .. } = cause else {
+        return "founded".to_owned();
+    };
     let said = |what: &str, who: &[ParticipantId]| match who {
         [] => None,
         [one] => Some(format!("{} {what}", names.get(one).unwrap_or(&"?"))),
         many => Some(format!("{} {what}", many.len())),
     };
-    let parts = [said("admitted", admitted), said("removed", removed), said("left", left)];
+    let locked = policy_changed.then(|| "locked".to_owned()); // the only change of the story
+    let parts = [said("admitted", admitted), said("removed", removed), said("left", left), locked];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-fn intruder(measured: &Measured<'_>) -> IntruderReport {
-    let Measured { told, intruder, trial, .. } = measured;
-    let host = told.people.first().map(|(_, outcome)| &outcome.notes);
-    IntruderReport {
-        knocks: intruder.knocks,
-        knocks_refused: host.map(|notes| notes.knocks_refused.clone()).unwrap_or_default(),
-        welcomes_opened: intruder.welcomes_opened(),
-        log_entries: intruder.entries.len() as u64,
-        frames_injected: intruder.frames_injected,
-        frames_tried: trial.frames_tried,
-        frames_opened: trial.frames_opened,
-    }
-}
-
-fn removed(measured: &Measured<'_>, opened: &[Opened]) -> RemovedReport {
-    let Measured { told, frames, calls, .. } = measured;
-    let mut report =
-        RemovedReport { name: "?", frames_tried: 0, frames_opened: 0, frames_opened_before_switch: 0 };
-    let who = told.people.iter().zip(opened).find(|((_, outcome), _)| outcome.id == told.removed);
-    let (Some(((name, outcome), opened)), Some(removal)) = (who, calls.removal_of(told.removed)) else {
-        return report;
-    };
-    let after = |serial: &usize| frames.all().get(*serial).is_some_and(|frame| frame.epoch >= removal);
-    let tried = outcome.tally.tried.iter().filter_map(|packet| frames.by_packet(*packet)).filter(after);
-    report.name = name;
-    report.frames_tried = tried.collect::<BTreeSet<_>>().len() as u64;
-    report.frames_opened = outcome.tally.opened.iter().filter(|serial| after(serial)).count() as u64;
-    report.frames_opened_before_switch = opened.after_end - report.frames_opened.min(opened.after_end);
-    report
 }
 
 fn server(measured: &Measured<'_>) -> ServerReport {
@@ -275,6 +260,10 @@ fn server(measured: &Measured<'_>) -> ServerReport {
         media_windows_found: seen.media_windows_found,
         names_found: seen.names_found,
     }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e3
 }
 
 fn median<'a>(values: impl Iterator<Item = &'a u32>) -> u32 {

@@ -4,29 +4,32 @@ use std::fs;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use subrosa_delivery::{InProcess, Limits};
+use subrosa_delivery::{DeliveryService, InProcess, Limits};
 use subrosa_testkit::media::windows::Needles;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::args::Args;
 use crate::capture::{Capture, Handled, Seen};
 use crate::clock::Clock;
+use crate::cut_off::{self, CutOff};
 use crate::failure::{Context, Failure};
 use crate::intruder::Intruder;
 use crate::ledger::Ledger;
 use crate::media::Media;
-use crate::names::{NAMES, in_path, needles};
+use crate::names::{DENIED, NAMES, TOO_LATE, in_path, needles};
 use crate::report::{Measured, Report};
 use crate::server::Server;
 use crate::setting::Setting;
 use crate::story::{self, Told};
 use crate::trial::Trial;
+use crate::unruly::Unruly;
 use crate::{guess, line, promises, received, table, trial};
 
 /// What is left when the story is over.
 struct Aftermath {
     setting: Arc<Setting>,
     told: Told,
+    cut_off: CutOff,
     intruder: Intruder,
     trial: Trial,
     seen: Seen,
@@ -44,13 +47,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     let aftermath = runtime.or_broken("the runtime")?.block_on(happen(args, media))?;
 
-    let Aftermath { setting, told, intruder, trial, seen } = aftermath;
+    let Aftermath { setting, told, cut_off, intruder, trial, seen } = aftermath;
     let names = told.names();
     for (name, outcome) in &told.people {
         outcome.received.write(&args.out.join("received").join(in_path(name)), &names, &setting.media)?;
     }
     let (frames, calls) = setting.ledger.close();
-    let measured = Measured { args, setting: &setting, told, frames, calls, intruder, trial, seen };
+    let measured = Measured { args, setting: &setting, told, cut_off, frames, calls, intruder, trial, seen };
     let report = Report::new(&measured);
     let json = serde_json::to_string_pretty(&report).or_broken("the report")?;
     fs::write(&report_path, json + "\n").or_input(report_path.display())?;
@@ -63,7 +66,7 @@ async fn happen(args: &Args, media: Media) -> Result<Aftermath, Failure> {
     let count = usize::from(args.participants);
     let socket = Server::bind(args.port)?;
     let address = socket.local_addr().or_broken("the server's address")?;
-    let search = needles(&NAMES[..=count]);
+    let search = needles(&[&NAMES[..=count], &[DENIED, TOO_LATE]].concat());
     let names = Needles::new(&search).or_broken("the names")?;
     let windows = media.windows()?;
     if names.count_in(search[0].as_bytes()) == 0 {
@@ -85,13 +88,25 @@ async fn happen(args: &Args, media: Media) -> Result<Aftermath, Failure> {
     let (stop, stopped) = oneshot::channel();
     let intruder = tokio::spawn(intruder.run(clock, handled, stopped));
 
-    let setting = Arc::new(Setting { clock, media, ledger: Ledger::default(), service, server: address });
+    let unruly = Arc::new(Unruly::new(service.clone(), clock));
+    let as_they_have_it = Arc::clone(&unruly) as Arc<dyn DeliveryService>;
+    let setting = Arc::new(Setting {
+        clock,
+        media,
+        ledger: Ledger::default(),
+        service: as_they_have_it,
+        unruly,
+        server: address,
+    });
+    // Beside each other: that somebody is cut off takes a few seconds of real time.
+    let beside = tokio::spawn(cut_off::play(clock));
     let told = story::play(&setting, count).await?;
     stop.send(()).unwrap_or_default();
     let intruder = intruder.await.map_err(|_| Failure::Broken("the intruder panicked".to_owned()))??;
+    let cut_off = beside.await.map_err(|_| Failure::Broken("the small call panicked".to_owned()))??;
     server.stop()?;
     let seen = capture.finish()?;
     let keys = intruder.guesses();
     let trial = trial::run(&args.out.join("server.pcap"), address, own, &keys, &setting.media)?;
-    Ok(Aftermath { setting, told, intruder, trial, seen })
+    Ok(Aftermath { setting, told, cut_off, intruder, trial, seen })
 }

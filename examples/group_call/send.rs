@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use rtc_rtp::{Header, Packet};
 use rtc_shared::marshal::Marshal;
 use subrosa::sframe::{self, SealError};
-use subrosa::{Metadata, ParticipantId, Sealer, TrackKind};
+use subrosa::{Metadata, ParticipantId, Sealer, TrackId, TrackKind};
 use subrosa_rtp::{MarkerBit, Packetizer};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
@@ -38,8 +38,8 @@ pub(crate) struct Sending {
     pub(crate) sealer: Sealer,
     pub(crate) socket: Arc<UdpSocket>,
     pub(crate) setting: Arc<Setting>,
-    /// Counts the requests for a keyframe.
-    pub(crate) keyframes: watch::Receiver<u64>,
+    /// The tracks that were asked for a keyframe last.
+    pub(crate) keyframes: watch::Receiver<Vec<TrackId>>,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -71,15 +71,16 @@ impl Sending {
                 }
                 () = self.setting.clock.until(due) => {}
             }
-            if medium.kind == TrackKind::Camera && self.keyframes.has_changed().unwrap_or(false) {
-                self.keyframes.mark_unchanged();
+            if self.keyframes.has_changed().unwrap_or(false)
+                && self.keyframes.borrow_and_update().contains(&self.sealer.track())
+            {
                 place = medium.keyframe_from(place);
             }
             let frame = &medium.frames[place];
             sealed.clear();
             match self.seal(medium, frame, &mut sealed, &mut sent) {
                 Ok(()) => self.send(medium, place, elapsed, &sealed, &mut rtp).await?,
-                Err(SealError::NotReady) => {} // nobody could open it
+                Err(SealError::NotReady | SealError::Paused) => {} // nobody could open it, or should
                 Err(SealError::Ended) => return Ok(sent),
                 Err(error) => return Err(error).or_broken("sealing a frame"),
             }

@@ -15,6 +15,8 @@ pub(crate) fn print(report: &Report, out: &Path) {
     }
     println!("{} frames lost at a switch.", report.frames_lost_at_switch);
     println!();
+    print_room(report);
+    println!();
     let Report { intruder, removed, server, .. } = report;
     println!(
         "The stranger, with all that the server has, knocked {} times and opened {} answers; he tried {} frames and \
@@ -45,6 +47,42 @@ pub(crate) fn print(report: &Report, out: &Path) {
     println!(
         "Written to {}: received/, server.pcap (in Wireshark: decode as RTP), server.log.jsonl, report.json",
         out.display()
+    );
+}
+
+fn print_room(report: &Report) {
+    let Report { guests, code, cheater, replays, cut_off, .. } = report;
+    let agree = if report.codes_agree { "agree" } else { "do NOT agree" };
+    println!(
+        "The safety codes of epoch {}, computed by {} participants, {agree}: {}, or {}.",
+        code.epoch, code.compared, code.digits, code.words
+    );
+    println!(
+        "{} was denied, and {} learned it. {} could not be let in: the call was locked.",
+        guests.denied,
+        if report.denied == 1 { "he" } else { "nobody" },
+        guests.locked_out.unwrap_or("Nobody")
+    );
+    println!(
+        "{}, who is no host, tried to let {} in: {} participants skipped that and said who it was, and he was on {} rosters.",
+        cheater.name, cheater.friend, report.policy_violations_seen, cheater.friend_on_rosters
+    );
+    println!(
+        "The server put {} old entries into the log ({} refused), and said {} messages in mailboxes and {} of talk again \
+         ({} and {} refused by somebody); {} it held back, so that others overtook them.",
+        replays.log.injected,
+        replays.log.refused,
+        replays.mailboxes.injected,
+        replays.talk.injected,
+        replays.mailboxes.refused,
+        replays.talk.refused,
+        replays.held_back
+    );
+    let detected = report.cut_off_detected_ms.map_or("never".to_owned(), |ms| format!("after {ms:.0} ms"));
+    println!(
+        "In a small call beside it the server kept a removal from somebody: he was cut off {detected} (the window is {} ms), \
+         and sealed {} frames after that.",
+        cut_off.liveness_window_ms, cut_off.frames_sealed_after
     );
 }
 

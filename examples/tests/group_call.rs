@@ -1,24 +1,14 @@
 //! The example `group_call` as a user meets it: what it says when it cannot do what it was asked, and one short run.
 
+mod program;
+
 use std::fs;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
-use serde_json::Value;
-
-/// A program among this package's examples. `cargo test` builds them, beside the directory of this test.
-fn example(name: &str) -> Command {
-    let test = std::env::current_exe().expect("a running test has a path");
-    let profile = test.parent().and_then(Path::parent).expect("…/<profile>/deps/<test>");
-    let program = profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(
-        program.exists(),
-        "{} is not there: `cargo test` without a filter on targets builds it",
-        program.display()
-    );
-    Command::new(program)
-}
+use program::example;
+use serde_json::{Value, json};
 
 /// A directory of one test, in the build directory.
 fn directory(name: &str) -> PathBuf {
@@ -95,6 +85,41 @@ fn a_directory_that_cannot_be_written_is_named_in_one_line() {
     refused(&group_call(&out, &[]), "a_file");
 }
 
+/// What no report may say.
+fn broken_promises() -> Vec<(&'static str, Value)> {
+    vec![
+        ("/frames_lost_at_switch", json!(1)),
+        ("/intruder/welcomes_opened", json!(1)),
+        ("/removed/frames_opened", json!(1)),
+        ("/server/names_found", json!(1)),
+        ("/denied", json!(0)),
+        ("/guests/knocks_heard", json!(5)),
+        ("/guests/locked_out", json!(null)),
+        ("/guests/on_rosters", json!(1)),
+        ("/policy_violations_seen", json!(3)),
+        ("/participants/0/policy_violations_seen", json!(0)),
+        ("/participants/1/policy_violations_seen", json!(2)),
+        ("/cheater/position", json!(null)),
+        ("/cheater/friend_on_rosters", json!(1)),
+        ("/codes_agree", json!(false)),
+        ("/code/compared", json!(2)),
+        ("/code/earlier_differs", json!(false)),
+        ("/code/digits", json!("12345 67890")),
+        ("/cut_off_detected_ms", json!(null)),
+        ("/cut_off_detected_ms", json!(4_100.0)),
+        ("/cut_off/frames_sealed_after", json!(1)),
+        ("/cut_off/refused_after", json!(0)),
+        ("/cut_off/others_go_on", json!(false)),
+        ("/participants/0/times_cut_off", json!(1)),
+        ("/replays/log/injected", json!(0)),
+        ("/replays/log/injected", json!(1_000)),
+        ("/replays/log/refused", json!(0)),
+        ("/replays/mailboxes/refused", json!(0)),
+        ("/replays/talk/refused", json!(0)),
+        ("/replays/talk/injected", json!(1_000)),
+    ]
+}
+
 #[test]
 fn a_short_call_keeps_its_promises() {
     let out = directory("short");
@@ -110,6 +135,9 @@ fn a_short_call_keeps_its_promises() {
         "/intruder/welcomes_opened",
         "/intruder/frames_opened",
         "/removed/frames_opened",
+        "/guests/on_rosters",
+        "/cheater/friend_on_rosters",
+        "/cut_off/frames_sealed_after",
         "/server/media_windows_found",
         "/server/names_found",
     ];
@@ -118,8 +146,22 @@ fn a_short_call_keeps_its_promises() {
     }
     assert_eq!(report["participants"].as_array().map(Vec::len), Some(3), "two, and the late guest");
 
+    assert_eq!(report["denied"], 1);
+    assert_eq!(report["codes_agree"], true);
+    assert_eq!(report["policy_violations_seen"], 2, "all but the cheater");
+    let detected = report["cut_off_detected_ms"].as_f64().expect("he was cut off");
+    assert!((1.0..4000.0).contains(&detected), "after {detected} ms");
+
     let check = example("check_report").arg(&out).output().expect("it runs");
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    for (at, wrong) in broken_promises() {
+        let mut changed = report.clone();
+        *changed.pointer_mut(at).unwrap_or_else(|| panic!("{at} is there")) = wrong.clone();
+        fs::write(out.join("report.json"), changed.to_string()).expect("the directory is writable");
+        let check = example("check_report").arg(&out).output().expect("it runs");
+        assert_eq!(check.status.code(), Some(1), "{at}: {wrong}");
+    }
+    fs::write(out.join("report.json"), report.to_string()).expect("the directory is writable");
     fs::remove_file(out.join("server.log.jsonl")).expect("it was written");
     let check = example("check_report").arg(&out).output().expect("it runs");
     assert_eq!(check.status.code(), Some(1), "a file is missing");

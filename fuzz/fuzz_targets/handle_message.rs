@@ -1,25 +1,38 @@
-//! A hostile log entry is skipped, a hostile knock is refused; neither panics, and both leave the call as it was.
+//! A hostile log entry is skipped, a hostile knock or word of talk is refused; none panics, and all leave the call as it was.
 #![no_main]
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use subrosa::{Guest, Lane, Message, Profile, Time, danger};
+use subrosa::{Call, Guest, HandleError, Lane, Message, Profile, Time, danger};
 use subrosa_fuzz::{Hostile, Pair, drain, with_payload};
 
 #[derive(Arbitrary, Debug)]
 enum Where {
     Log,
     Lobby,
+    Talk,
+    Acknowledgements,
 }
 
-/// A call, and a genuine message for each lane: a commit that Bob has not seen, and a knock that Ann has not.
+/// A call, and a genuine message for each lane: a commit that Bob has not seen, and a knock that Ann has not. Another call, with a
+/// heartbeat that Bob has not heard, and an acknowledgement that Ann has not.
 struct State {
     pair: Pair,
     commit: Message,
     knock: Message,
+    /// As Ann has it. Knocks are looked at a hundred times a second in the long run.
+    now: Time,
+    talking: Pair,
+    beat: Message,
+    acknowledgement: Message,
 }
+
+/// When Ann's next heartbeat is due, and her next commit may go out.
+const LATER: Time = Time::since_origin(Duration::from_secs(10));
+const BETWEEN_KNOCKS: Duration = Duration::from_millis(10);
 
 fn state() -> State {
     let mut pair = Pair::new();
@@ -28,9 +41,28 @@ fn state() -> State {
         Guest::knock(pair.ann.invite(), &profile, danger::seeded_random([seed; 32])).expect("a knock").1
     };
     let (carls, knock) = (knock(3), knock(4));
-    pair.ann.handle_message(&carls, Time::ZERO).expect("a knock");
-    let commit = drain(&mut pair.ann, Time::ZERO).pop().expect("a commit");
-    State { pair, commit, knock }
+    pair.ann.handle_message(&carls, LATER).expect("a knock");
+    let sent = drain(&mut pair.ann, LATER);
+    let commit = sent.into_iter().find(|it| matches!(it.lane, Lane::Log { .. })).expect("a commit");
+    let mut talking = Pair::new();
+    talking.ann.handle_timeout(LATER);
+    let sent = drain(&mut talking.ann, LATER);
+    let beat = sent.into_iter().find(|it| it.lane == Lane::Talk).expect("a heartbeat");
+    let said = talking.said_by_bob.iter().find(|it| matches!(it.lane, Lane::Mailbox(_)));
+    let acknowledgement = said.expect("he has the keys").clone();
+    State { pair, commit, knock, now: LATER, talking, beat, acknowledgement }
+}
+
+/// What is not authentic is refused; what is for others, or for an epoch that may come, is let be. Neither changes anything.
+fn means_nothing(call: &mut Call, genuine: &Message, bytes: Vec<u8>, now: Time) {
+    if bytes == genuine.payload[..] {
+        return;
+    }
+    let epoch = call.epoch();
+    let outcome = call.handle_message(&with_payload(genuine, bytes), now);
+    assert!(matches!(outcome, Ok(()) | Err(HandleError::Talk(_))), "{outcome:?}");
+    assert!(drain(call, now).is_empty(), "something comes of it");
+    assert_eq!((call.epoch(), call.ended(), call.is_cut_off()), (epoch, None, false));
 }
 
 /// The commit, claiming to be for another position (which it says in clear), so that what is behind that check is met too.
@@ -47,8 +79,9 @@ thread_local!(static STATE: RefCell<State> = RefCell::new(state()));
 
 fuzz_target!(|input: (Where, Hostile)| {
     let (place, hostile) = input;
-    STATE.with_borrow_mut(|State { pair, commit, knock }| match place {
+    STATE.with_borrow_mut(|state| match place {
         Where::Log => {
+            let State { pair, commit, .. } = state;
             let (position, epoch) = (pair.bob.log_position(), pair.bob.epoch());
             let bytes = hostile.bytes(&moved(commit, position));
             if bytes == commit.payload[..] {
@@ -56,18 +89,29 @@ fuzz_target!(|input: (Where, Hostile)| {
             }
             let entry = Message { lane: Lane::Log { position }, payload: bytes.into() };
             pair.bob.handle_message(&entry, Time::ZERO).expect("an entry is skipped, not refused");
-            assert!(drain(&mut pair.bob, Time::ZERO).is_empty(), "nothing comes of it");
+            assert!(drain(&mut pair.bob, Time::ZERO).is_empty(), "something comes of it");
             assert_eq!((pair.bob.log_position(), pair.bob.epoch()), (position + 1, epoch));
             assert_eq!(pair.bob.ended(), None);
         }
         Where::Lobby => {
+            let State { pair, knock, now, .. } = state;
+            *now = *now + BETWEEN_KNOCKS;
             let bytes = hostile.bytes(&knock.payload);
             if bytes == knock.payload[..] {
                 return;
             }
-            let outcome = pair.ann.handle_message(&with_payload(knock, bytes), Time::ZERO);
+            let outcome = pair.ann.handle_message(&with_payload(knock, bytes), *now);
             assert!(outcome.is_err(), "a forged knock was heard");
-            assert!(drain(&mut pair.ann, Time::ZERO).is_empty(), "nothing comes of it");
+            let is_talk = |message: &Message| message.lane == Lane::Talk; // she beats, as time goes by
+            assert!(drain(&mut pair.ann, *now).iter().all(is_talk), "something comes of it");
+        }
+        Where::Talk => {
+            let bytes = hostile.bytes(&state.beat.payload);
+            means_nothing(&mut state.talking.bob, &state.beat, bytes, Time::ZERO);
+        }
+        Where::Acknowledgements => {
+            let bytes = hostile.bytes(&state.acknowledgement.payload);
+            means_nothing(&mut state.talking.ann, &state.acknowledgement, bytes, LATER);
         }
     });
 });

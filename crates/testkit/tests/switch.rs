@@ -15,7 +15,11 @@ fn no_frame_is_lost_for_want_of_a_key_while_people_come_and_go() {
     let Tally { sent, lost_by_network, opened, held, not_listening, lost_in_guarantee, lost_outside, .. } =
         report.frames;
     assert_eq!((lost_in_guarantee, lost_outside), (0, 0));
-    assert!(sent > 50_000 && report.epochs > 35, "a test of something: {sent} frames, {} epochs", report.epochs);
+    assert!(
+        sent > 50_000 && report.epochs > 35,
+        "a test of something: {sent} frames, {} epochs",
+        report.epochs
+    );
     assert_eq!(sent, lost_by_network + opened + not_listening, "every frame is accounted for");
     assert!(held > 0, "some overtook their key");
     assert_eq!(report.worst_gap(), Duration::ZERO);

@@ -313,12 +313,13 @@ impl Room {
             Err(how) => return self.broke(who, Promise::OneHistory, how),
         };
         // Behind a split a newcomer is of the half that let him in.
-        let admitted_at = self.ledger.epochs[number].place.filter(|_| matches!(roster.cause, Cause::Joined { .. }));
+        let admitted_at =
+            self.ledger.epochs[number].place.filter(|_| matches!(roster.cause, Cause::Joined { .. }));
         if let Some(place) = admitted_at.filter(|place| !self.service.is_shared(place.position)) {
             seat.log = place.log;
         }
         if let Some((_, before)) = attending.epochs.last_key_value() {
-            self.ledger.followed(before.number, number);
+            self.ledger.left(before.number, attending.id, self.now);
         }
         let config = attending.call.config();
         let removes = matches!(&roster.cause, Cause::Commit { removed, .. } if !removed.is_empty());

@@ -89,20 +89,18 @@ impl Attending {
 }
 
 impl Room {
-    /// R21: how long ago the others left an epoch, if a member seals under it for longer than the liveness window after that.
+    /// R21: how long ago the first host left an epoch, if a member seals under it for longer than the liveness window after that.
     ///
     /// A newcomer's window begins when he comes. Who has the next epoch and has not switched yet has R20's deadline for that. Who
     /// chose to go on without hosts does so, and the only host has nobody to listen for.
     pub(super) fn left_behind(&self, who: usize, number: usize, epoch: Epoch) -> Option<Duration> {
         let attending = self.seats[who].attending()?;
-        let left_at = self.ledger.left_at(number)?;
-        let record = &self.ledger.epochs[number];
-        let has_hosts = record.members.iter().any(|member| member.is_host && member.id != attending.id);
+        let left_at = self.ledger.left_at(number, attending.id)?;
         let has_newer = attending.epochs.last_key_value().is_some_and(|(newest, _)| *newest > epoch);
-        if !has_hosts || has_newer || attending.paused_since.is_some() {
+        if has_newer || attending.paused_since.is_some() {
             return None;
         }
-        let window = record.config.liveness_window.mul_f64(1.02) + CROOKED;
+        let window = self.ledger.epochs[number].config.liveness_window.mul_f64(1.02) + CROOKED;
         let late = self.now - left_at.max(attending.sat_down_at);
         (late > window).then_some(late)
     }

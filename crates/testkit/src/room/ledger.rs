@@ -29,7 +29,7 @@ pub enum Promise {
     Unchanged,
     /// A sender switches at the deadline (R20).
     SwitchesInTime,
-    /// Nobody seals under an epoch for longer than the liveness window after the others left it (R21).
+    /// Nobody seals under an epoch for longer than the liveness window after one of its hosts left it (R21).
     NotLeftBehind,
     /// No frame is lost for want of a key within the guarantee (R18, R19).
     NothingLost,
@@ -140,8 +140,8 @@ struct Meaning {
 pub(super) struct Ledger {
     pub(super) epochs: Vec<EpochRecord>,
     by_place: BTreeMap<Option<Place>, usize>,
-    /// What followed each epoch, by its place here.
-    next: BTreeMap<usize, Vec<usize>>,
+    /// When hosts left each epoch, by its place here, for the next one.
+    left: BTreeMap<usize, Vec<(ParticipantId, Time)>>,
     meanings: BTreeMap<Place, Meaning>,
     /// The last counter of each key: epoch, KID.
     counters: BTreeMap<(usize, u64), u64>,
@@ -209,18 +209,17 @@ impl Ledger {
         asked
     }
 
-    /// Notes that one epoch followed another.
-    pub(super) fn followed(&mut self, before: usize, after: usize) {
-        let next = self.next.entry(before).or_default();
-        if !next.contains(&after) {
-            next.push(after);
+    /// Notes that somebody has gone from one epoch to the next.
+    pub(super) fn left(&mut self, epoch: usize, id: ParticipantId, now: Time) {
+        if self.epochs[epoch].member(id).is_some_and(|member| member.is_host) {
+            self.left.entry(epoch).or_default().push((id, now));
         }
     }
 
-    /// Returns when the first of those who left an epoch did so.
-    pub(super) fn left_at(&self, number: usize) -> Option<Time> {
-        let next = self.next.get(&number)?;
-        next.iter().map(|after| self.epochs[*after].began_at).min()
+    /// Returns when the first host of an epoch left it, but for one.
+    pub(super) fn left_at(&self, epoch: usize, but: ParticipantId) -> Option<Time> {
+        let others = self.left.get(&epoch)?.iter().filter(|(id, _)| *id != but);
+        others.map(|(_, at)| *at).min()
     }
 
     /// Somebody has read an entry.

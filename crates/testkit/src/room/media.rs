@@ -332,7 +332,7 @@ impl Room {
             self.broke(who, Promise::SwitchesInTime, how);
         }
         if let Some(late) = left_behind.filter(|_| is_honest) {
-            let how = format!("seals under epoch {epoch}, which others left {late:?} ago");
+            let how = format!("seals under epoch {epoch}, which a host left {late:?} ago");
             self.broke(who, Promise::NotLeftBehind, how);
         }
         Some(number)

@@ -295,7 +295,10 @@ impl Room {
         let next = seat.attending()?.call.log_position();
         let place = |position| self.service.place(seat.log, position);
         // Where a split begins, both halves have read the same.
-        Some(next.checked_sub(1).map_or(Place { log: 0, position: 0 }, |last| Place { position: next, ..place(last) }))
+        Some(
+            next.checked_sub(1)
+                .map_or(Place { log: 0, position: 0 }, |last| Place { position: next, ..place(last) }),
+        )
     }
 
     /// Returns the place in [`epochs`](Self::epochs) of the epoch that a member is in, if he is in the call.

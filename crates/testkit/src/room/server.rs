@@ -104,7 +104,7 @@ impl Server<'_> {
     pub fn writes(&mut self, count: usize, old_ones: bool) {
         for _ in 0..count {
             let entry = self.room.garbage(old_ones);
-            for log in 0..2 {
+            for log in 0..if self.room.service.is_split() { 2 } else { 1 } {
                 let end = self.room.service.len(log);
                 self.room.append(log, end, entry.clone());
             }

@@ -61,6 +61,10 @@ impl Service {
         }
     }
 
+    pub(super) fn is_split(&self) -> bool {
+        self.split_at.is_some()
+    }
+
     /// Returns the one name of a place.
     pub(super) fn place(&self, log: usize, position: u64) -> Place {
         Place { log: if self.is_shared(position) { 0 } else { log }, position }

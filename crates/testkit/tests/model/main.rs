@@ -14,12 +14,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use op::Op;
 use play::Play;
 use stats::Stats;
 use subrosa_testkit::room::Dice;
 
 /// Operations in a sequence.
-const LEN: usize = 220;
+const LEN: usize = 300;
 /// A stream of chance that the room does not use.
 const OPERATIONS: u64 = 32;
 /// What `cargo test` plays: about ten seconds in a debug build.
@@ -80,23 +81,27 @@ fn play(seed: u64, tell: impl Fn(&str)) -> Result<Stats, Failure> {
     let mut dice = Dice::new(seed, OPERATIONS);
     let mut play = Play::new(seed, &mut dice);
     let played = catch_unwind(AssertUnwindSafe(|| {
-        for (number, op) in op::draw(&mut dice, LEN).iter().enumerate() {
+        let mut stats = Stats::default();
+        let mut perform = |play: &mut Play, op: &Op| {
             let at = play.room.now().elapsed();
             let result = catch_unwind(AssertUnwindSafe(|| play.perform(op)));
-            let line = format!("{number:3} at {at:?}: {op:?} {}", play.hit());
+            let line = format!("{:3} at {at:?}: {op:?} {}", done.len(), play.hit());
             tell(&line);
             done.push(line);
-            result.unwrap_or_else(|panic| resume_unwind(panic))?;
+            result.unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        op::beginning().iter().try_for_each(|op| perform(&mut play, op))?;
+        for (number, op) in (1..).zip(&op::draw(&mut dice, LEN)) {
+            if play.is_dead() {
+                // Nothing more can come of that call, so there is another one.
+                stats += ended(&mut play)?;
+                play = Play::new(seed + (number << 32), &mut dice);
+                op::beginning().iter().try_for_each(|op| perform(&mut play, op))?;
+            }
+            perform(&mut play, op)?;
         }
         play.settles()?;
-        let mut stats = Stats::of(&play.room);
-        for name in play.in_call() {
-            let freed = allocation_counter::measure(|| play.room.crash(&name));
-            stats.bytes = stats.bytes.max(-freed.bytes_current);
-            if stats.bytes > MAX_BYTES {
-                return Err(format!("{name} took {} bytes", stats.bytes));
-            }
-        }
+        stats += ended(&mut play)?;
         Ok(stats)
     }));
     let what = match played {
@@ -108,6 +113,19 @@ fn play(seed: u64, tell: impl Fn(&str)) -> Result<Stats, Failure> {
         },
     };
     Err(Failure { seed, what, operations: done, story: story::tell(&play.room) })
+}
+
+/// Everybody hangs up: how much memory did that free?
+fn ended(play: &mut Play) -> Result<Stats, String> {
+    let mut stats = Stats::of(&play.room);
+    for name in play.in_call() {
+        let freed = allocation_counter::measure(|| play.room.crash(&name));
+        stats.bytes = stats.bytes.max(-freed.bytes_current);
+        if stats.bytes > MAX_BYTES {
+            return Err(format!("{name} took {} bytes", stats.bytes));
+        }
+    }
+    Ok(stats)
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -75,6 +75,13 @@ pub(crate) enum Server {
     Behaves,
 }
 
+/// How a call begins, so that there is something to happen in: three guests come, and one of them becomes a host.
+pub(crate) fn beginning() -> Vec<Op> {
+    let soon = Duration::from_secs(5);
+    let make_host = Op::Do(Somebody::Host(0), Command::MakeHost(Somebody::Member(1)));
+    vec![Op::KnockMany(1, 3), Op::Pass(soon), make_host, Op::Pass(soon)]
+}
+
 /// Draws a sequence.
 pub(crate) fn draw(dice: &mut Dice, len: usize) -> Vec<Op> {
     // A split cannot be undone, so most sequences have none.
@@ -110,7 +117,11 @@ fn op(dice: &mut Dice, may_split: bool) -> Op {
         66..=67 => Op::Crash(member(dice)),
         68 => Op::CrashMute(member(dice)),
         69 => Op::CrashAt(host(dice), *dice.one_of(&[Append::Before, Append::After])),
-        70..=73 => Op::Partition(member(dice), 1 + dice.below(3), *dice.one_of(&[From::Service, From::Media, From::All])),
+        70..=73 => Op::Partition(
+            member(dice),
+            1 + dice.below(3),
+            *dice.one_of(&[From::Service, From::Media, From::All]),
+        ),
         74..=77 => Op::Heal,
         78 => Op::Lag(member(dice), dice.between(Duration::ZERO, Duration::from_secs(3))),
         79..=80 => Op::Betray(member(dice), *dice.one_of(&[Treason::Deaf, Treason::Frozen])),

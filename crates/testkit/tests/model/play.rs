@@ -12,6 +12,8 @@ use super::reference::{Model, State};
 const NAMES: [&str; 9] = [FOUNDER, "Bob", "Cid", "Dan", "Eve", "Fay", "Gus", "Hal", "Ida"];
 /// Long enough for everybody who is silent to be removed, and for all that waits to be done.
 const SETTLES: Duration = Duration::from_secs(400);
+/// And so many times ten seconds more.
+const TRIES: usize = 10;
 
 pub(crate) struct Play {
     pub(crate) room: Room,
@@ -51,7 +53,9 @@ impl Play {
                 }
             }
             Op::Knock(who) => self.knock(*who),
-            Op::KnockMany(first, count) => (*first..first + count).for_each(|n| self.knock(Somebody::Anybody(n))),
+            Op::KnockMany(first, count) => {
+                (*first..first + count).for_each(|n| self.knock(Somebody::Anybody(n)))
+            }
             Op::Rejoin(who) => {
                 // Whoever is in the call and follows it has no reason to.
                 let name = self.name(*who).filter(|name| self.has_reason_to_rejoin(name));
@@ -60,7 +64,9 @@ impl Play {
             Op::Door(who, door) => self.each(*who, |room, name| room.door(name, *door)),
             Op::Crash(who) => self.each_but_the_last(*who, Room::crash),
             Op::CrashMute(who) => self.each_but_the_last(*who, Room::crash_mute),
-            Op::CrashAt(who, append) => self.each_but_the_last(*who, |room, name| room.crash_at(name, *append)),
+            Op::CrashAt(who, append) => {
+                self.each_but_the_last(*who, |room, name| room.crash_at(name, *append))
+            }
             Op::Partition(first, count, from) => {
                 let first = self.name(*first);
                 let at = NAMES.iter().position(|name| Some(*name) == first.as_deref()).unwrap_or(0);
@@ -73,7 +79,9 @@ impl Play {
                 self.room.heal(&all.iter().map(String::as_str).collect::<Vec<_>>());
             }
             Op::Lag(who, lag) => self.each(*who, |room, name| room.lag(name, *lag)),
-            Op::Betray(who, treason) => self.each_but_the_last(*who, |room, name| room.betray(name, *treason)),
+            Op::Betray(who, treason) => {
+                self.each_but_the_last(*who, |room, name| room.betray(name, *treason))
+            }
             Op::Forge(who) => self.forge(*who),
             Op::NewMicrophone(who) => self.each(*who, |room, name| _ = room.new_microphone(name)),
             Op::Server(server) => self.server(server),
@@ -91,7 +99,8 @@ impl Play {
 
     fn has_reason_to_rejoin(&self, name: &str) -> bool {
         let person = |name| self.room.person(name);
-        let is_lost = |person: Person<'_>| person.is_cut_off() || person.is_stranded() || person.ended().is_some();
+        let is_lost =
+            |person: Person<'_>| person.is_cut_off() || person.is_stranded() || person.ended().is_some();
         self.is_known(name) && (is_lost(person(name)) || !person(name).is_honest() && self.is_out(name))
     }
 
@@ -111,18 +120,26 @@ impl Play {
     fn server(&mut self, server: &Server) {
         let name = |who: &Somebody| self.name(*who);
         match server {
-            Server::Withholds(from) => name(from).iter().for_each(|from| self.room.server().withholds_log(from)),
+            Server::Withholds(from) => {
+                name(from).iter().for_each(|from| self.room.server().withholds_log(from))
+            }
             Server::Gives(to) => name(to).iter().for_each(|to| self.room.server().gives_log(to)),
             Server::Mutes(whom, to) => {
                 let (whom, to) = (name(whom), to.as_ref().and_then(name));
                 whom.iter().for_each(|whom| self.room.server().mutes(whom, to.as_deref()));
             }
-            Server::Paces(to, every) => name(to).iter().for_each(|to| self.room.server().paces_talk(to, *every)),
+            Server::Paces(to, every) => {
+                name(to).iter().for_each(|to| self.room.server().paces_talk(to, *every))
+            }
             Server::GarbageBefore(entries) => self.room.server().puts_garbage_before(*entries),
             Server::Writes(count, old_ones) => self.room.server().writes(*count, *old_ones),
             Server::Splits(mask) => {
                 let half = self.names(|_| true);
-                let half = half.iter().enumerate().filter(|(n, _)| mask >> n & 1 == 1).map(|(_, name)| name.as_str());
+                let half = half
+                    .iter()
+                    .enumerate()
+                    .filter(|(n, _)| mask >> n & 1 == 1)
+                    .map(|(_, name)| name.as_str());
                 let half = half.collect::<Vec<_>>();
                 let is_split = self.room.people().any(|person| person.log() == 1);
                 if !is_split && !half.is_empty() {
@@ -146,8 +163,10 @@ impl Play {
         }
         let person = self.room.person(by);
         let (call, knocks) = (person.call(), person.knocks().map(|knock| knock.id).collect::<Vec<_>>());
-        let guest = |number: u64| knocks.get(number as usize % knocks.len().max(1)).copied().unwrap_or(call.me());
-        let id = |who: Somebody| self.name(who).and_then(|name| self.room.person(&name).try_call().map(Call::me));
+        let guest =
+            |number: u64| knocks.get(number as usize % knocks.len().max(1)).copied().unwrap_or(call.me());
+        let id =
+            |who: Somebody| self.name(who).and_then(|name| self.room.person(&name).try_call().map(Call::me));
         let whom = |who: Somebody| id(who).unwrap_or(call.me());
         let (me, is_free) = (call.me(), call.ended().is_none() && !person.is_stranded());
         let state = self.room.epoch_of(by).map(|number| self.model.state(number).clone());
@@ -211,9 +230,18 @@ impl Play {
     fn is_last_host(&self, name: &str) -> bool {
         let leads = |person: Person<'_>| {
             let is_able = !person.is_stranded() && !person.is_cut_off();
-            person.is_in() && person.is_honest() && is_able && !is_leaving(person) && person.call().can_admit()
+            person.is_in()
+                && person.is_honest()
+                && is_able
+                && !is_leaving(person)
+                && person.call().can_admit()
         };
         self.names(leads) == [name]
+    }
+
+    /// Whether the call is over for good: no host is left in it who means no harm.
+    pub(crate) fn is_dead(&self) -> bool {
+        !self.room.people().any(|p| p.is_in() && p.is_honest() && !p.is_stranded() && p.call().is_host())
     }
 
     // What has to hold.
@@ -229,9 +257,8 @@ impl Play {
 
     /// R4: honest members who have read the same log are in the same call, or have said that they are out.
     fn same_place_same_call(&self) -> Result<(), String> {
-        let followers = self.room.people().filter(|person| {
-            person.is_in() && person.is_honest() && !person.is_stranded()
-        });
+        let followers =
+            self.room.people().filter(|person| person.is_in() && person.is_honest() && !person.is_stranded());
         let mut at = std::collections::BTreeMap::new();
         for person in followers {
             let Some(place) = self.room.place_of(person.name()) else { continue };
@@ -240,7 +267,11 @@ impl Play {
             let ids = |call: &Call| call.roster().members.iter().map(|member| member.id).collect::<Vec<_>>();
             let same = one.epoch() == other.epoch() && ids(one) == ids(other) && one.code() == other.code();
             if !same {
-                return Err(format!("{} and {} are at {place:?} and not in the same call", first.name(), person.name()));
+                return Err(format!(
+                    "{} and {} are at {place:?} and not in the same call",
+                    first.name(),
+                    person.name()
+                ));
             }
         }
         Ok(())
@@ -269,12 +300,16 @@ impl Play {
             self.room.lag(&name, Duration::ZERO);
         }
         self.room.pass(SETTLES);
+        // Where talk is lost somebody may be cut off for a moment at any time.
+        for _ in 0..TRIES {
+            if (0..2).all(|log| self.has_settled(log).is_ok()) {
+                break;
+            }
+            self.room.pass(Duration::from_secs(10));
+        }
         self.check()?;
         self.room.check();
-        for log in 0..2 {
-            self.has_settled(log)?;
-        }
-        Ok(())
+        (0..2).try_for_each(|log| self.has_settled(log))
     }
 
     fn has_settled(&self, log: usize) -> Result<(), String> {
@@ -286,7 +321,8 @@ impl Play {
             return Ok(());
         };
         // Without a host who means no harm, and to stay, the call stands still (R22).
-        let leads = |p: &&Person<'_>| p.call().is_host() && p.call().epoch() == newest.epoch() && !is_leaving(**p);
+        let leads =
+            |p: &&Person<'_>| p.call().is_host() && p.call().epoch() == newest.epoch() && !is_leaving(**p);
         let is_led = honest.iter().any(|person| leads(&person));
         if !is_led {
             return Ok(());
@@ -298,7 +334,10 @@ impl Play {
             let is_villain = owner.is_some_and(|owner| !owner.is_honest() && owner.try_call().is_some());
             if !is_villain {
                 let name = owner.map_or("?", |owner| owner.name());
-                return Err(format!("{name} is still on the roster of epoch {} and not there", newest.epoch()));
+                return Err(format!(
+                    "{name} is still on the roster of epoch {} and not there",
+                    newest.epoch()
+                ));
             }
         }
         for person in honest.iter().filter(|person| newest.roster().member(person.id()).is_some()) {
@@ -382,7 +421,11 @@ fn refusal(state: &State, me: ParticipantId, wanted: &Wanted) -> Option<Vec<Call
     }
     let takes_admitter = matches!(
         wanted.command,
-        Command::AdmitOne(_) | Command::AdmitAll | Command::Deny(_) | Command::MakeHost(_) | Command::RotateInvite
+        Command::AdmitOne(_)
+            | Command::AdmitAll
+            | Command::Deny(_)
+            | Command::MakeHost(_)
+            | Command::RotateInvite
     );
     if takes_admitter && !state.admitters.contains(&me) {
         return Some(vec![MayNotAdmit, Leaving]);
@@ -394,7 +437,9 @@ fn refusal(state: &State, me: ParticipantId, wanted: &Wanted) -> Option<Vec<Call
     if is_about_members && wanted.about.iter().any(|id| *id == me || !state.members.contains(id)) {
         return Some(vec![Yourself, NotOnRoster, Leaving]);
     }
-    if matches!(wanted.command, Command::UnmakeHost(_)) && !wanted.about.iter().all(|id| state.hosts.contains(id)) {
+    if matches!(wanted.command, Command::UnmakeHost(_))
+        && !wanted.about.iter().all(|id| state.hosts.contains(id))
+    {
         return Some(vec![NotAHost, NotOnRoster, Leaving]);
     }
     None

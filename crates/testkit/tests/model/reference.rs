@@ -16,6 +16,8 @@ pub(crate) struct State {
     number: u64,
     place: Option<Place>,
     pub(crate) members: Ids,
+    /// Everybody who was ever in.
+    seen: Ids,
     pub(crate) hosts: Ids,
     /// Hosts who may also let guests in.
     pub(crate) admitters: Ids,
@@ -30,8 +32,6 @@ pub(crate) struct State {
 #[derive(Default)]
 pub(crate) struct Model {
     states: Vec<State>,
-    /// Everybody who was ever in.
-    seen: Ids,
 }
 
 impl Model {
@@ -39,7 +39,6 @@ impl Model {
     pub(crate) fn follow(&mut self, records: &[EpochRecord]) -> Result<(), String> {
         for record in &records[self.states.len()..] {
             let state = self.next(record).map_err(|how| format!("epoch {}: {how}", record.epoch))?;
-            self.seen.extend(&state.members);
             self.states.push(state);
         }
         Ok(())
@@ -53,7 +52,11 @@ impl Model {
     fn next(&self, record: &EpochRecord) -> Result<State, String> {
         let reported = State::reported(record);
         let Cause::Commit { by, admitted, removed, left, policy_changed } = &record.cause else {
-            return if self.states.is_empty() { Ok(reported) } else { Err("founded a second time".to_owned()) };
+            return if self.states.is_empty() {
+                Ok(reported)
+            } else {
+                Err("founded a second time".to_owned())
+            };
         };
         let before = self.before(record).ok_or("it follows no epoch")?;
         let set = |ids: &[ParticipantId]| ids.iter().copied().collect::<Ids>();
@@ -63,15 +66,17 @@ impl Model {
         may(before.hosts.contains(by), "the committer is not a host")?; // R1
         may(admitted.is_empty() || !before.is_locked, "somebody was let into a locked call")?;
         may(admitted.is_empty() || before.admitters.contains(by), "the host may not admit")?;
-        may(admitted.is_disjoint(&self.seen_before(record, &before)), "somebody is back under his old key")?; // R3
+        may(admitted.is_disjoint(&before.seen), "somebody is back under his old key")?; // R3
         may(removed.is_subset(&before.members), "somebody was removed who was not in")?;
         may(left == set(&record.asked_to_leave), "not those left who had asked to")?; // R2
         may(removed.is_disjoint(&left), "somebody was removed and left")?;
         may(!policy_changed || admitted.is_empty() && removed.is_empty(), "a policy change was not alone")?; // R2
 
         let mut after = State { number: record.epoch.0, place: record.place, ..before.clone() };
-        after.members = before.members.iter().copied().filter(|id| !removed.contains(id) && !left.contains(id)).collect();
+        after.members =
+            before.members.iter().copied().filter(|id| !removed.contains(id) && !left.contains(id)).collect();
         after.members.extend(&admitted);
+        after.seen.extend(&admitted);
         let is_here = |ids: &Ids| ids.intersection(&after.members).copied().collect::<Ids>();
         (after.hosts, after.admitters) = (is_here(&before.hosts), is_here(&before.admitters));
         let most = before.config.max_participants as usize;
@@ -105,15 +110,10 @@ impl Model {
             state.number + 1 == record.epoch.0 && earlier
         };
         // Of two, the one in the same log is the one.
-        let of_log = |log| self.states.iter().rev().filter(is_before).find(move |s| s.place.is_none_or(|p| p.log == log));
+        let of_log = |log| {
+            self.states.iter().rev().filter(is_before).find(move |s| s.place.is_none_or(|p| p.log == log))
+        };
         of_log(place.log).or_else(|| of_log(0)).cloned()
-    }
-
-    /// Everybody who was ever in, as this half of a split log knows it.
-    fn seen_before(&self, record: &EpochRecord, before: &State) -> Ids {
-        let is_split = self.states.iter().any(|state| state.place.is_some_and(|place| place.log == 1));
-        // Behind a split a guest may have been let in by both halves, which is none of the call's business.
-        if is_split { before.members.clone() } else { let _ = record; self.seen.clone() }
     }
 }
 
@@ -126,6 +126,7 @@ impl State {
             number: record.epoch.0,
             place: record.place,
             members: ids(|_| true),
+            seen: ids(|_| true),
             hosts: ids(|member| member.is_host),
             admitters: ids(|member| member.may_admit),
             is_locked: record.is_locked,

@@ -25,8 +25,6 @@ pub(crate) struct Stats {
     held: u64,
     opened_by_traitors: u64,
     lost_outside: u64,
-    /// Rooms that ended with nobody, or one, in the call.
-    died: u64,
     /// The most memory that a participant took.
     pub(crate) bytes: i64,
 }
@@ -37,17 +35,22 @@ impl Stats {
         let count = |of: fn(&Cause) -> usize| {
             room.epochs().iter().map(|record| of(&record.cause) as u64).sum::<u64>()
         };
-        let events = |is: fn(&Event) -> bool| room.people().map(|person| person.count(is) as u64).sum::<u64>();
+        let events =
+            |is: fn(&Event) -> bool| room.people().map(|person| person.count(is) as u64).sum::<u64>();
         let frames = report.frames;
         Self {
             rooms: 1,
             seconds: room.now().elapsed().as_secs(),
             entries: report.entries,
             epochs: report.epochs as u64,
-            admitted: count(|cause| if let Cause::Commit { admitted, .. } = cause { admitted.len() } else { 0 }),
+            admitted: count(
+                |cause| if let Cause::Commit { admitted, .. } = cause { admitted.len() } else { 0 },
+            ),
             removed: count(|cause| if let Cause::Commit { removed, .. } = cause { removed.len() } else { 0 }),
             left: count(|cause| if let Cause::Commit { left, .. } = cause { left.len() } else { 0 }),
-            policy_changes: count(|cause| usize::from(matches!(cause, Cause::Commit { policy_changed: true, .. }))),
+            policy_changes: count(|cause| {
+                usize::from(matches!(cause, Cause::Commit { policy_changed: true, .. }))
+            }),
             skipped: events(|event| matches!(event, Event::Skipped { .. })),
             cut_off: events(|event| matches!(event, Event::CutOff { .. })),
             without_host: events(|event| matches!(event, Event::HostSilent)),
@@ -56,7 +59,6 @@ impl Stats {
             held: frames.held,
             opened_by_traitors: frames.opened_by_traitors,
             lost_outside: frames.lost_outside,
-            died: u64::from(room.people().filter(|person| person.is_in()).count() < 2),
             bytes: 0,
         }
     }
@@ -80,7 +82,6 @@ impl AddAssign for Stats {
         self.held += other.held;
         self.opened_by_traitors += other.opened_by_traitors;
         self.lost_outside += other.lost_outside;
-        self.died += other.died;
         self.bytes = self.bytes.max(other.bytes);
     }
 }
@@ -105,7 +106,6 @@ impl fmt::Display for Stats {
             ("held before that", self.held),
             ("opened by traitors", self.opened_by_traitors),
             ("lost outside of the guarantee", self.lost_outside),
-            ("ended without a call", self.died),
         ] {
             writeln!(f, "{:10.1} {what}", each(sum))?;
         }

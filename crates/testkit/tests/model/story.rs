@@ -24,7 +24,9 @@ fn say(room: &Room, event: &Event) -> Option<String> {
     };
     let names = |ids: &[ParticipantId]| ids.iter().map(name).collect::<Vec<_>>().join("+");
     Some(match event {
-        Event::Mailboxes | Event::EpochOpened(_) | Event::KeyframeNeeded { .. } | Event::Trouble(_) => return None,
+        Event::Mailboxes | Event::EpochOpened(_) | Event::KeyframeNeeded { .. } | Event::Trouble(_) => {
+            return None;
+        }
         Event::Roster(roster) => {
             let cause = match &roster.cause {
                 Cause::Commit { by, admitted, removed, left, policy_changed } => {
@@ -36,7 +38,13 @@ fn say(room: &Room, event: &Event) -> Option<String> {
                 other => format!("{other:?}"),
             };
             let member = |m: &subrosa::Member| {
-                let role = if m.may_admit { "*" } else if m.is_host { "'" } else { "" };
+                let role = if m.may_admit {
+                    "*"
+                } else if m.is_host {
+                    "'"
+                } else {
+                    ""
+                };
                 format!("{}{role}", name(&m.id))
             };
             let members = roster.members.iter().map(member).collect::<Vec<_>>().join(" ");
