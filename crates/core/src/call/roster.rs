@@ -59,6 +59,8 @@ pub struct Member {
     pub kind: Kind,
     /// Whether this is the participant who looks.
     pub is_me: bool,
+    /// The public signature key (Ed25519): what a proof has to name.
+    pub signature_key: [u8; 32],
     /// The fingerprint of the signature key.
     pub fingerprint: Fingerprint,
     /// What the participant showed for a verifier of the app; often empty. Nobody checked it here: see [`Event::Vouch`](super::Event::Vouch).
@@ -181,6 +183,7 @@ pub(super) fn build(
             name: profile.name().to_owned(),
             kind: profile.kind(),
             is_me,
+            signature_key: leaf.signature_key.as_slice().try_into().ok()?,
             fingerprint: Fingerprint::of(&leaf.signature_key),
             proof,
             is_host: policy.is_host(&leaf.signature_key),

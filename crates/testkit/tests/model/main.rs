@@ -3,6 +3,8 @@
 //! Everything follows from a seed. `cargo test` plays a few seeds; `SUBROSA_SEEDS=1000` plays so many; and when one fails,
 //! `SUBROSA_SEED=123 cargo test -p subrosa-testkit --test model -- --nocapture` plays that one alone, and tells what it does.
 
+#![expect(clippy::print_stdout, reason = "a test tells what it played, and what failed")]
+
 mod op;
 mod play;
 mod reference;

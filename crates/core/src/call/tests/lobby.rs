@@ -83,6 +83,7 @@ fn where_vouching_is_asked_for_nobody_is_let_in_without() {
     let call = room.enter(good).expect("he gets in");
     let member = call.roster().me().expect("he is on it");
     assert_eq!(&member.proof[..], b"signed: Bob", "each member's app can look at it");
+    assert_eq!(member.signature_key, questions[0].signature_key, "and hold it against the key");
     assert!(!format!("{:?} {:?}", questions, member).contains("Bob"), "nothing of it gets into logs");
 }
 
