@@ -1,5 +1,6 @@
 //! The log: taking in entries in order, and getting one's own into it (R5, R6, R24).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::commits::{BACK_OFF, InFlight, MAX_ADMITTED_AT_ONCE, Own, STARVED, Wanted, wait_after_garbage};
@@ -253,6 +254,12 @@ impl Call {
         staying.map(|member| member.leaf).collect()
     }
 
+    fn staying_hosts_but(&self, unmade: &BTreeSet<ParticipantId>) -> Vec<u32> {
+        let mut hosts = self.staying_hosts();
+        hosts.retain(|leaf| !self.roster.at_leaf(*leaf).is_some_and(|member| unmade.contains(&member.id)));
+        hosts
+    }
+
     /// Returns when the next own entry may and should go out.
     pub(super) fn next_launch_at(&self) -> Time {
         if self.ended.is_some() || self.in_flight.is_some() || !self.group.may_send() {
@@ -307,6 +314,10 @@ impl Call {
             .make_host
             .retain(|id, may_admit| is(id, &|member| !member.is_host || member.may_admit != *may_admit));
         self.wanted.unmake_host.retain(|id| is(id, &|member| member.is_host));
+        // R3: what leaves no host is not possible; everything else still is.
+        if self.staying_hosts_but(&self.wanted.unmake_host).is_empty() {
+            self.wanted.unmake_host.clear();
+        }
         self.wanted.lock.take_if(|locked| *locked == self.policy.is_locked());
         self.wanted.config.take_if(|config| *config == self.policy.config());
         if !self.policy.may_admit(&self.group.own_signature_key()) {

@@ -154,7 +154,8 @@ pub enum SkipReason {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// He left.
+    /// He left. (Where no host commits that, he is gone after the liveness window all the same; the others still have him on their
+    /// roster until a host is back.)
     Left,
     /// A host removed him.
     Removed {

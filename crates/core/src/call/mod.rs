@@ -467,6 +467,9 @@ impl Call {
         }
         self.tick_epochs();
         self.tick_presence();
+        if self.ended.is_some() {
+            return;
+        }
         if let Some(survey) = self.ring.survey(&self.recorder.watched()) {
             self.recorder.survey(survey, self.now);
             // A frame of an old epoch can name somebody who has left.

@@ -34,6 +34,8 @@ struct Seen {
     /// Until then he counts as being there.
     fresh_until: Time,
     anchor: Option<Anchor>,
+    /// The cadence has changed since the anchor: the first beat after it counts by the shorter one.
+    changed: Option<Duration>,
     highest: Option<u64>,
 }
 
@@ -55,8 +57,8 @@ pub(super) struct Freshness {
 }
 
 impl Freshness {
-    /// A new roster: whoever is a host since now has the window's time for his first echo. So have all if the cadence changes: what
-    /// numbers say of time until now says nothing from now on.
+    /// A new roster: whoever is a host since now has the window's time for his first echo. A change of the cadence gives nobody any
+    /// time: a server could hand out one after the other.
     pub(super) fn begin_epoch(
         &mut self,
         epoch: Epoch,
@@ -65,17 +67,19 @@ impl Freshness {
         [cadence, window]: [Duration; 2],
         [challenge_within, challenge_interval]: [Duration; 2],
     ) {
-        if self.cadence.replace(cadence).is_some_and(|before| before != cadence) {
+        if let Some(before) = self.cadence.replace(cadence).filter(|before| *before != cadence) {
             self.since = epoch;
-            self.hosts.clear();
             self.next_challenge_at = self.next_challenge_at.min(now + challenge_within);
+            for seen in self.hosts.values_mut() {
+                seen.changed = Some(seen.changed.unwrap_or(before).min(before).min(cadence));
+            }
         }
         self.next_challenge_at = self.next_challenge_at.min(now + challenge_interval);
         self.hosts.retain(|host, _| others.contains(host));
         for host in others {
             self.hosts.entry(*host).or_insert_with(|| {
                 self.next_challenge_at = self.next_challenge_at.min(now + challenge_within);
-                Seen { fresh_until: now + window, anchor: None, highest: None }
+                Seen { fresh_until: now + window, anchor: None, changed: None, highest: None }
             });
         }
     }
@@ -97,6 +101,10 @@ impl Freshness {
             return false;
         }
         seen.highest = Some(beat.number);
+        if let (Some(shorter), Some(anchor)) = (seen.changed.take(), &mut seen.anchor) {
+            let made = anchor.made(beat.number, shorter).min(now);
+            *anchor = Anchor { number: beat.number, sent: made };
+        }
         let echoed = self.challenges.iter().rev().find(|(challenge, _)| beat.echoes.contains(challenge));
         if let Some(&(_, sent)) = echoed {
             let new = Anchor { number: beat.number, sent };
@@ -245,17 +253,30 @@ mod tests {
 
     /// With beats ten times as far apart, a number that is 600 higher would be worth an hour more than it took.
     #[test]
-    fn numbers_from_before_a_change_of_cadence_say_nothing_after_it() {
+    fn numbers_from_before_a_change_of_cadence_count_by_the_shorter_one() {
         let mut freshness = Freshness::default();
         freshness.begin_epoch(Epoch(0), &[HOST], at(0), [CADENCE / 10, WINDOW], [CADENCE; 2]);
         freshness.challenged([7; 8], at(0), [CADENCE; 3]);
         freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), at(1), [CADENCE / 10, WINDOW]);
-        freshness.begin_epoch(Epoch(1), &[HOST], at(600), [CADENCE, WINDOW], [CADENCE; 2]);
-        assert!(
-            !freshness.beat(HOST, Epoch(0), &beat(600, &[[7; 8]]), at(600), [CADENCE, WINDOW]),
-            "an old epoch's"
+        freshness.begin_epoch(Epoch(1), &[HOST], at(20), [CADENCE, WINDOW], [CADENCE; 2]);
+        assert_eq!(
+            (freshness.stale(at(29)), freshness.stale(at(30))),
+            (vec![], vec![HOST]),
+            "no time is given"
         );
-        assert!(freshness.beat(HOST, Epoch(1), &beat(601, &[]), at(601), [CADENCE, WINDOW]));
-        assert_eq!((freshness.stale(at(629)), freshness.stale(at(630))), (vec![], vec![HOST]));
+        let old = freshness.beat(HOST, Epoch(0), &beat(600, &[[7; 8]]), at(25), [CADENCE, WINDOW]);
+        assert!(!old, "an old epoch's");
+        assert!(freshness.beat(HOST, Epoch(1), &beat(20, &[]), at(90), [CADENCE, WINDOW]));
+        assert_eq!(
+            (freshness.stale(at(49)), freshness.stale(at(50))),
+            (vec![], vec![HOST]),
+            "made at 20 or later"
+        );
+        assert!(freshness.beat(HOST, Epoch(1), &beat(21, &[]), at(91), [CADENCE, WINDOW]));
+        assert_eq!(
+            (freshness.stale(at(59)), freshness.stale(at(60))),
+            (vec![], vec![HOST]),
+            "and at 30 or later"
+        );
     }
 }

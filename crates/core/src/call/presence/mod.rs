@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::commits::Wanted;
 use super::epochs::Announced;
-use super::message::{Event, Lane};
+use super::message::{EndReason, Event, Lane};
 use super::roster::{self, Cause};
 use super::{Call, CallError, HandleError};
 use crate::crypto::hash;
@@ -317,6 +317,17 @@ impl Call {
             self.challenge_if_due();
             self.do_duties();
         }
+        // Whoever asked to leave cannot commit that himself, and waits no longer than for anything else of a host.
+        if self.gone_at() <= now {
+            self.end(EndReason::Left);
+        }
+    }
+
+    /// When a participant whose wish to leave stands in the log goes, although no host has committed it.
+    fn gone_at(&self) -> Time {
+        let is_logged = self.group.logged_leaves().contains(&self.group.own_leaf());
+        let seen = self.leave_seen_at.filter(|_| is_logged);
+        seen.map_or(Time::NEVER, |seen| seen + self.policy.liveness_window())
     }
 
     fn beat_if_due(&mut self) {
@@ -435,11 +446,18 @@ impl Call {
             return closing.min(stale);
         }
         let beat = if presence.hosting { presence.watch.beat_due_at() } else { Time::NEVER };
-        [closing, stale, beat, presence.acks.next_due_at(), presence.freshness.challenge_due_at()]
-            .into_iter()
-            .chain([self.next_duty_at()])
-            .min()
-            .unwrap_or(Time::NEVER)
+        [
+            closing,
+            stale,
+            self.gone_at(),
+            beat,
+            presence.acks.next_due_at(),
+            presence.freshness.challenge_due_at(),
+        ]
+        .into_iter()
+        .chain([self.next_duty_at()])
+        .min()
+        .unwrap_or(Time::NEVER)
     }
 }
 

@@ -158,8 +158,9 @@ impl Watch {
 
     /// Returns who has been silent for too long, given `grace` more, as far as the talk lane was there to tell.
     pub(super) fn silent(&self, now: Time, limits: &Limits, grace: Duration) -> Vec<ParticipantId> {
-        // Sooner than that nobody is removed any more on the word of a lane that may be down.
-        if now - self.lane_worked_at > limits.cadence * 3 / 2 {
+        // As soon as the next own beat is overdue the lane may be down. Others beat as often, and more than two beats have to be missing
+        // (R21), so an outage never makes somebody silent before that.
+        if now - self.lane_worked_at > limits.cadence * 11 / 10 {
             return Vec::new();
         }
         let silent = |heard: &&Heard| self.silent_at(heard, limits) + grace <= now;
