@@ -22,7 +22,7 @@ impl Room {
     pub(super) fn sit(&mut self, who: usize, call: Call) {
         let seat = &mut self.seats[who];
         let from = call.log_position();
-        let mut attending = Box::new(Attending::new(call, self.now));
+        let mut attending = Box::new(Attending::new(call));
         attending.microphone = attending.call.sealer(TrackKind::Microphone).ok();
         seat.ids.push(attending.id);
         seat.reads.clear();

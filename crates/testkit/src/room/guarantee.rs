@@ -37,10 +37,15 @@ impl Attending {
             && self.is_kept(frame, could_open_at, epoch_bits)
     }
 
+    /// R19: says whether an epoch's time is over.
+    pub(super) fn has_expired(&self, epoch: Epoch, at: Time) -> bool {
+        let mut newer = self.epochs.range(Epoch(epoch.0 + 1)..);
+        newer.any(|(_, own)| own.applied_at + own.retention <= at)
+    }
+
     /// R19: says whether the frame's epoch must still be open to its sender's frames.
     fn is_kept(&self, frame: &Frame, at: Time, epoch_bits: u32) -> bool {
         let newer = || self.epochs.range(Epoch(frame.epoch.0 + 1)..);
-        let has_expired = newer().any(|(_, own)| own.applied_at + own.retention <= at);
         // RFC 9605 §5.2: an epoch with the same low bits evicts the old one.
         let is_evicted = newer().any(|(epoch, own)| {
             epoch.0 - frame.epoch.0 >= 1 << epoch_bits && own.taken_at.is_some_and(|taken| taken <= at)
@@ -50,7 +55,7 @@ impl Attending {
         };
         let heard_newer = self.hearing.get(&frame.id).and_then(first);
         let has_gone_on = heard_newer.is_some_and(|first| first + CLOSES_AFTER < at);
-        !has_expired && !is_evicted && !has_gone_on
+        !self.has_expired(frame.epoch, at) && !is_evicted && !has_gone_on
     }
 
     /// R18: says whether a frame of an epoch that is not open yet has to be held.
@@ -91,8 +96,9 @@ impl Attending {
 impl Room {
     /// R21: how long ago the first host left an epoch, if a member seals under it for longer than the liveness window after that.
     ///
-    /// A newcomer's window begins when he comes. Who has the next epoch and has not switched yet has R20's deadline for that. Who
-    /// chose to go on without hosts does so, and the only host has nobody to listen for.
+    /// A member's window begins anew with hosts who are new to him, so it counts from when he entered the epoch at the earliest. Who
+    /// has the next epoch and has not switched yet has R20's deadline for that. Who chose to go on without hosts does so, and the
+    /// only host has nobody to listen for.
     pub(super) fn left_behind(&self, who: usize, number: usize, epoch: Epoch) -> Option<Duration> {
         let attending = self.seats[who].attending()?;
         let left_at = self.ledger.left_at(number, attending.id)?;
@@ -101,7 +107,8 @@ impl Room {
             return None;
         }
         let window = self.ledger.epochs[number].config.liveness_window.mul_f64(1.02) + CROOKED;
-        let late = self.now - left_at.max(attending.sat_down_at);
+        let entered_at = self.seats[who].clock.when(attending.epochs.get(&epoch)?.applied_at);
+        let late = self.now - left_at.max(entered_at);
         (late > window).then_some(late)
     }
 }

@@ -29,6 +29,8 @@ pub enum Promise {
     Unchanged,
     /// A sender switches at the deadline (R20).
     SwitchesInTime,
+    /// Nothing opens under an epoch whose time is over (R19).
+    ClosesInTime,
     /// Nobody seals under an epoch for longer than the liveness window after one of its hosts left it (R21).
     NotLeftBehind,
     /// No frame is lost for want of a key within the guarantee (R18, R19).

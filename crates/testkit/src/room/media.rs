@@ -340,8 +340,13 @@ impl Room {
 
     /// Holds an opened frame against what was sealed. Says whether it is to be counted.
     fn check_opened(&mut self, who: usize, frame: &Frame, opened: Opened, bytes: &[u8]) -> bool {
-        let Some(attending) = self.seats[who].attending_mut() else { return false };
+        let seat = &mut self.seats[who];
+        let (is_honest, now) = (seat.is_honest(), seat.clock.reads(self.now));
+        let Some(attending) = seat.attending_mut() else { return false };
         let id = attending.id;
+        // Of what is due at this very moment either may come first.
+        let just_now = Time::since_origin(now.elapsed().saturating_sub(Duration::from_micros(1)));
+        let is_open = !is_honest || !attending.has_expired(frame.epoch, just_now);
         let truth = (frame.id, frame.epoch, frame.counter);
         let is_unchanged =
             (opened.sender, opened.epoch, opened.counter) == truth && bytes == payload(frame.number);
@@ -354,6 +359,7 @@ impl Room {
         for (holds, promise, what) in [
             (is_unchanged, Promise::Unchanged, "opens something else than was sealed"),
             (is_taken, Promise::RosterFirst, "opens before the roster was taken"),
+            (is_open, Promise::ClosesInTime, "opens although its epoch's time is over"),
             (is_first, Promise::OpensOnce, "opens again"),
             (is_on_roster, Promise::RosterIsAll, "opens without being on the roster"),
         ] {

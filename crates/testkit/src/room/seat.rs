@@ -69,8 +69,6 @@ pub(super) enum Stage {
 pub(super) struct Attending {
     pub(super) call: Call,
     pub(super) id: ParticipantId,
-    /// On the room's clock.
-    pub(super) sat_down_at: Time,
     pub(super) microphone: Option<Sealer>,
     pub(super) opener: Opener,
     /// Entries that overtook others.
@@ -155,11 +153,10 @@ impl Seat {
 }
 
 impl Attending {
-    pub(super) fn new(call: Call, now: Time) -> Self {
+    pub(super) fn new(call: Call) -> Self {
         let (id, opener) = (call.me(), call.opener());
         Self {
             id,
-            sat_down_at: now,
             microphone: None,
             opener,
             call,

@@ -80,6 +80,14 @@ impl Server<'_> {
         self.room.send_entries(who);
     }
 
+    /// Shows a member the next so many entries of what is withheld from him, and goes on withholding the rest.
+    #[track_caller]
+    pub fn gives_entries(&mut self, to: &str, entries: u64) {
+        let who = self.room.who(to);
+        let until = self.room.seats[who].sent_to.saturating_add(entries);
+        self.room.send_entries_until(who, until);
+    }
+
     /// Does not forward what a member says in the talk lane; to nobody, or to one.
     #[track_caller]
     pub fn mutes(&mut self, whom: &str, to: Option<&str>) {
@@ -227,12 +235,18 @@ impl Room {
 
     /// Sends a member the entries that he has not been sent.
     pub(super) fn send_entries(&mut self, who: usize) {
+        if !self.seats[who].is_kept_in_the_dark {
+            self.send_entries_until(who, u64::MAX);
+        }
+    }
+
+    fn send_entries_until(&mut self, who: usize, until: u64) {
         let seat = &mut self.seats[who];
-        if seat.is_kept_in_the_dark || !matches!(seat.stage, Stage::In(_)) {
+        if !matches!(seat.stage, Stage::In(_)) {
             return;
         }
-        let (log, from, to) = (seat.log, seat.sent_to, self.service.len(seat.log));
-        seat.sent_to = to;
+        let (log, from, to) = (seat.log, seat.sent_to, self.service.len(seat.log).min(until));
+        seat.sent_to = to.max(from);
         for position in from..to {
             let Some(entry) = self.service.entry(log, position) else { return };
             let entry = entry.bytes.clone();

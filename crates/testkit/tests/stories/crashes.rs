@@ -139,7 +139,7 @@ fn a_member_who_was_away_for_fifty_epochs_catches_up() {
     room.partition(&["Bob"], From::All);
     let before = room.person("Bob").call().epoch().0;
     for commit in 0..50 {
-        try_all(
+        tell(
             &mut room,
             "Ann",
             |call, now| if commit % 2 == 0 { call.lock(now) } else { call.unlock(now) },
@@ -162,7 +162,7 @@ fn a_member_who_was_away_for_fifty_epochs_catches_up() {
 #[test]
 fn when_the_last_host_leaves_the_call_ends_for_all() {
     let mut room = room_of(9, &["Bob", "Cid"]);
-    try_all(&mut room, "Ann", Call::leave);
+    tell(&mut room, "Ann", Call::leave);
     room.pass(seconds(2));
     assert_eq!(room.person("Ann").ended(), Some(EndReason::Left));
     assert_eq!(room.person("Bob").ended(), Some(EndReason::LastHostLeft));

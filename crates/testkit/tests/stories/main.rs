@@ -2,6 +2,7 @@
 //! besides over all that a call [promises](subrosa_testkit::room::Promise).
 
 mod crashes;
+mod defects;
 mod network;
 mod races;
 mod villains;
@@ -48,8 +49,11 @@ fn remove(room: &mut Room, by: &str, name: &str) {
     room.act(by, |call, now| call.remove(&[id], now)).expect("the host may");
 }
 
-fn try_all(room: &mut Room, by: &str, command: impl FnOnce(&mut Call, Time) -> Result<(), CallError>) {
-    room.act(by, command).expect("he may");
+#[track_caller]
+fn tell(room: &mut Room, by: &str, command: impl FnOnce(&mut Call, Time) -> Result<(), CallError>) {
+    if let Err(error) = room.act(by, command) {
+        panic!("{by}: {error}");
+    }
 }
 
 /// Names of those on the newest roster, sorted.

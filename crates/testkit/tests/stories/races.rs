@@ -67,10 +67,10 @@ fn all_hosts_change_the_policy_at_once() {
     make_host(&mut room, "Ann", &["Bob", "Cid"]);
     let dan = id(&room, "Dan");
     let eve = id(&room, "Eve");
-    try_all(&mut room, "Ann", Call::lock);
-    try_all(&mut room, "Bob", |call, now| call.make_moderator(dan, now));
-    try_all(&mut room, "Cid", |call, now| call.make_host(eve, now));
-    try_all(&mut room, "Cid", Call::rotate_invite);
+    tell(&mut room, "Ann", Call::lock);
+    tell(&mut room, "Bob", |call, now| call.make_moderator(dan, now));
+    tell(&mut room, "Cid", |call, now| call.make_host(eve, now));
+    tell(&mut room, "Cid", Call::rotate_invite);
     room.pass(seconds(10));
     let newest = room.epochs().last().expect("there is a call");
     assert!(newest.is_locked);

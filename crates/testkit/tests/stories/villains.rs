@@ -101,8 +101,8 @@ fn two_halves_with_two_logs_both_notice() {
     make_host(&mut room, "Ann", &["Bob"]);
     room.server().splits(&["Bob", "Dan", "Fay"]);
     let split_at = room.now();
-    try_all(&mut room, "Ann", Call::lock);
-    try_all(&mut room, "Bob", Call::rotate_invite);
+    tell(&mut room, "Ann", Call::lock);
+    tell(&mut room, "Bob", Call::rotate_invite);
     // Ann and Bob each remove the other, whom they do not hear; until then their halves are cut off.
     room.pass(WINDOW + seconds(2));
     for name in ["Cid", "Dan", "Eve", "Fay"] {
@@ -173,7 +173,7 @@ fn nobody_is_let_into_a_locked_call_not_even_by_a_host() {
         room.door(host, subrosa_testkit::room::Door::Asks);
     }
     room.knock("Mal");
-    try_all(&mut room, "Ann", Call::lock);
+    tell(&mut room, "Ann", Call::lock);
     room.pass(seconds(3));
     assert!(room.forge_admission("Bob", "Mal"));
     room.pass(seconds(5));
