@@ -139,11 +139,7 @@ fn a_member_who_was_away_for_fifty_epochs_catches_up() {
     room.partition(&["Bob"], From::All);
     let before = room.person("Bob").call().epoch().0;
     for commit in 0..50 {
-        tell(
-            &mut room,
-            "Ann",
-            |call, now| if commit % 2 == 0 { call.lock(now) } else { call.unlock(now) },
-        );
+        tell(&mut room, "Ann", |call, now| if commit % 2 == 0 { call.lock(now) } else { call.unlock(now) });
         room.pass(seconds(4));
     }
     assert!(room.person("Bob").is_cut_off(), "he knows that he is out of touch");

@@ -2,7 +2,7 @@
 //! besides over all that a call [promises](subrosa_testkit::room::Promise).
 
 mod crashes;
-mod defects;
+mod mended;
 mod network;
 mod races;
 mod villains;
