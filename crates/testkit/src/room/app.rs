@@ -312,6 +312,9 @@ impl Room {
             Ok(number) => number,
             Err(how) => return self.broke(who, Promise::OneHistory, how),
         };
+        if matches!(roster.cause, Cause::Commit { by, .. } if by == attending.id) {
+            self.ledger.committed(number, self.now);
+        }
         // Behind a split a newcomer is of the half that let him in.
         let admitted_at =
             self.ledger.epochs[number].place.filter(|_| matches!(roster.cause, Cause::Joined { .. }));
@@ -393,6 +396,7 @@ impl Room {
             Ok(()) => {
                 if let Some(own) = attending.epochs.get_mut(&epoch) {
                     own.taken_at.get_or_insert(now);
+                    self.ledger.took(own.number, attending.id);
                 }
             }
             Err(CallError::EpochGone | CallError::Ended) => {}
@@ -409,11 +413,14 @@ impl Room {
         if own.is_first {
             return;
         }
-        self.switches.push(Switch {
-            epoch,
-            after: self.now - self.ledger.epochs[own.number].written_at,
-            was_announced: now < own.applied_at + own.deadline,
-        });
+        let was_announced = now < own.applied_at + own.deadline;
+        let number = own.number;
+        let after = self.now - self.ledger.epochs[number].written_at;
+        self.switches.push(Switch { epoch, after, was_announced });
+        if let Some(missing) = self.ledger.missing(number, self.now).filter(|_| was_announced) {
+            let how = format!("switches to epoch {epoch}, which {missing:?} has not got");
+            self.broke(who, Promise::NotTooEarly, how);
+        }
     }
 
     /// A host's app answers a knock, by its policy. The call says if that is not possible now.

@@ -1,7 +1,7 @@
 //! What the members said, held against each other and against what the call promises.
 
 use core::fmt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use subrosa::{
     Call, CallConfig, Cause, CodeInput, EndReason, Epoch, Invite, Member, ParticipantId, Roster, SkipReason,
@@ -29,6 +29,10 @@ pub enum Promise {
     Unchanged,
     /// A sender switches at the deadline (R20).
     SwitchesInTime,
+    /// Before the deadline a sender switches only if all others have the new key (R20).
+    NotTooEarly,
+    /// Nobody seals or opens while he is cut off from the hosts (R21, R22).
+    SilentWhenCutOff,
     /// Nothing opens under an epoch whose time is over (R19).
     ClosesInTime,
     /// Nobody seals under an epoch for longer than the liveness window after one of its hosts left it (R21).
@@ -142,6 +146,9 @@ struct Meaning {
 pub(super) struct Ledger {
     pub(super) epochs: Vec<EpochRecord>,
     by_place: BTreeMap<Option<Place>, usize>,
+    /// Who has taken which epoch, and when its committer was in it.
+    taken: BTreeSet<(usize, ParticipantId)>,
+    committed_at: BTreeMap<usize, Time>,
     /// When hosts left each epoch, by its place here, for the next one.
     left: BTreeMap<usize, Vec<(ParticipantId, Time)>>,
     meanings: BTreeMap<Place, Meaning>,
@@ -209,6 +216,31 @@ impl Ledger {
             }
         }
         asked
+    }
+
+    /// Somebody has taken an epoch's roster.
+    pub(super) fn took(&mut self, epoch: usize, id: ParticipantId) {
+        self.taken.insert((epoch, id));
+    }
+
+    /// The committer of an epoch is in it.
+    pub(super) fn committed(&mut self, epoch: usize, now: Time) {
+        self.committed_at.entry(epoch).or_insert(now);
+    }
+
+    /// R20: returns who has not got an epoch yet, and stops its committer from announcing it. His deadline ends that, as does that
+    /// somebody is gone; clocks differ by a hundredth at most.
+    pub(super) fn missing(&self, epoch: usize, now: Time) -> Option<ParticipantId> {
+        let record = &self.epochs[epoch];
+        let Cause::Commit { by, .. } = record.cause else { return None };
+        let deadline = record.config.switch_deadline.mul_f64(0.98);
+        if self.committed_at.get(&epoch).is_some_and(|at| *at + deadline <= now) {
+            return None;
+        }
+        let later = || self.epochs[epoch + 1..].iter().filter(|later| later.epoch > record.epoch);
+        let is_gone = |id: ParticipantId| later().any(|later| !later.has(id));
+        let mut others = record.members.iter().map(|member| member.id).filter(|id| *id != by);
+        others.find(|id| !self.taken.contains(&(epoch, *id)) && !is_gone(*id))
     }
 
     /// Notes that somebody has gone from one epoch to the next.

@@ -323,6 +323,7 @@ impl Room {
         let (now, is_honest) = (seat.clock.reads(self.now), seat.is_honest());
         let overdue = attending.overdue(epoch, now);
         let left_behind = self.left_behind(who, number, epoch);
+        let is_cut_off = attending.is_cut_off();
         if !self.ledger.sealed(number, kid, counter) {
             let how = format!("seals twice under epoch {epoch}, KID {kid:#x}, counter {counter}");
             self.broke(who, Promise::OneUse, how);
@@ -330,6 +331,9 @@ impl Room {
         if let Some(newer) = overdue.filter(|_| is_honest) {
             let how = format!("seals under epoch {epoch}, should under {newer}");
             self.broke(who, Promise::SwitchesInTime, how);
+        }
+        if is_cut_off && is_honest {
+            self.broke(who, Promise::SilentWhenCutOff, format!("seals under epoch {epoch}"));
         }
         if let Some(late) = left_behind.filter(|_| is_honest) {
             let how = format!("seals under epoch {epoch}, which a host left {late:?} ago");
@@ -351,6 +355,7 @@ impl Room {
         let is_unchanged =
             (opened.sender, opened.epoch, opened.counter) == truth && bytes == payload(frame.number);
         let is_taken = attending.epochs.get(&frame.epoch).is_some_and(|own| own.taken_at.is_some());
+        let is_listening = !is_honest || !attending.is_cut_off();
         let is_first = attending.note_opened(frame);
         let is_on_roster = self.ledger.epochs[frame.in_ledger].has(id);
         let about = |what: &str| {
@@ -361,6 +366,7 @@ impl Room {
             (is_taken, Promise::RosterFirst, "opens before the roster was taken"),
             (is_open, Promise::ClosesInTime, "opens although its epoch's time is over"),
             (is_first, Promise::OpensOnce, "opens again"),
+            (is_listening, Promise::SilentWhenCutOff, "opens"),
             (is_on_roster, Promise::RosterIsAll, "opens without being on the roster"),
         ] {
             if !holds {
@@ -387,6 +393,11 @@ impl Room {
 }
 
 impl Attending {
+    /// Whether the call has said that it is cut off, and says so still: what came before that is over comes out of it later.
+    fn is_cut_off(&self) -> bool {
+        self.paused_since.is_some() && self.call.is_cut_off()
+    }
+
     fn has_opened(&self, frame: &Frame) -> bool {
         self.opened.get((frame.number / 64) as usize).is_some_and(|word| word >> (frame.number % 64) & 1 == 1)
     }

@@ -461,7 +461,8 @@ fn config(dice: &mut Dice) -> RoomConfig {
         handshake,
         late_entries: (dice.below(50) as f64 / 1000.0, millis(dice.below(4_000))),
         media,
-        frames_every: Some(millis(300 + dice.below(900))),
+        // Now and then so often that frames overtake each other.
+        frames_every: Some(millis(if dice.chance(0.1) { 100 } else { 300 + dice.below(900) })),
         rosters_take: if dice.chance(0.5) { millis(0)..=millis(0) } else { millis(0)..=millis(1_500) },
         crooked_clocks_ppm: if dice.chance(0.5) { 0 } else { 10_000 },
         ..RoomConfig::default()
