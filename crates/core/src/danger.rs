@@ -43,4 +43,18 @@ pub mod tampered {
     pub fn admit(call: &mut Call, guest: &Guest) -> Result<Message, EngineError> {
         call.forge_admission(guest)
     }
+
+    /// Makes a commit that changes nothing but the keys, and that some participants cannot apply: where `spoils` says so of a public
+    /// key (X25519, of a leaf or of a node above it), the secret that is sealed to it is a wrong one. To be appended to the log. Made
+    /// by a host it strands them ([`Event::Stranded`](crate::Event::Stranded), R7), and leaves its maker behind, who cannot read
+    /// it himself; made by anybody else it is skipped by all.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the engine will not make it.
+    pub fn spoil_path(
+        call: &mut Call,
+        spoils: impl Fn(&[u8]) -> bool + Send + 'static,
+    ) -> Result<Message, EngineError> {
+        call.forge_path(Box::new(spoils))
+    }
 }

@@ -110,16 +110,4 @@ impl Call {
         }
         Ok(())
     }
-
-    /// See [`danger::tampered`](crate::danger::tampered).
-    #[cfg(feature = "tampered")]
-    pub(crate) fn forge_admission(&mut self, guest: &super::Guest) -> Result<super::Message, EngineError> {
-        let psk_id = self.invite().psk_id();
-        let unsuitable = EngineError("not a key package");
-        let added = self.group.verify_key_package(&guest.key_package()?).ok_or(unsuitable)?;
-        let plan = crate::group::Plan { adds: vec![&added], psk_id: &psk_id, ..Default::default() };
-        let commit = self.group.stage_own(plan, self.next)?.commit;
-        self.group.drop_own()?;
-        Ok(super::Message { lane: Lane::Log { position: self.next }, payload: Bytes::from(commit) })
-    }
 }

@@ -74,8 +74,8 @@ pub enum Event {
     EpochOpened(Epoch),
     /// Sealers use this epoch's keys from now on.
     Switched(Epoch),
-    /// Somebody who was let in gets frames from now on: ask the encoder of each of these tracks for a keyframe, once. There is one
-    /// such event for a switch, however many came with it.
+    /// Ask the encoder of each of these tracks for a keyframe, once: somebody who was let in gets frames from now on, or frames were
+    /// not sealed for some time ([`CutOff`](Self::CutOff)). There is one such event for a switch, however many came with it.
     KeyframeNeeded {
         /// The epoch that is sealed under now.
         epoch: Epoch,
@@ -95,7 +95,8 @@ pub enum Event {
     /// No host is heard any more, so nothing is sealed or opened (R22). The user may
     /// [`go_on_without_host`](super::Call::go_on_without_host).
     HostSilent,
-    /// All hosts are heard again: frames are sealed and opened as before.
+    /// All hosts are heard again: frames are sealed and opened as before. What the others sent meanwhile is lost here: ask them for
+    /// keyframes as after any loss of media.
     Resumed,
     /// A participant was silent for too long, and this host removes him (R13, R21).
     Silent(ParticipantId),

@@ -22,6 +22,8 @@ mod policy;
 mod presence;
 mod profile;
 mod roster;
+#[cfg(feature = "tampered")]
+mod tampered;
 
 use core::fmt;
 use core::time::Duration;

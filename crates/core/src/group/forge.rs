@@ -3,12 +3,13 @@
 use openmls::extensions::{Extension, Extensions, UnknownExtension};
 use openmls::group::MlsGroup;
 use openmls::prelude::{
-    CommitBuilder, Initial, LeafNodeIndex, LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
+    CommitBuilder, Initial, LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
     PreSharedKeyProposal, Proposal,
 };
-use tls_codec::DeserializeBytes as _;
+use tls_codec::{DeserializeBytes as _, Serialize as _};
 
 use super::member::{Group, credential_with_key};
+use super::provider::tampering::INSTEAD;
 use super::{POSITION_EXTENSION, VerifiedKeyPackage, context_extensions};
 
 /// What is wrong with a forged key package.
@@ -32,15 +33,6 @@ impl Group {
         let identity = credential_with_key(credential, &self.signer.public());
         let leaf = LeafNodeParameters::builder().with_credential_with_key(identity).build();
         self.forge_commit(position, |commit| commit.leaf_node_parameters(leaf).force_self_update(true)).0
-    }
-
-    /// A commit of which some learn a wrong path secret. Takes their leaves' public keys.
-    pub(crate) fn forge_path(&mut self, wrong_for: Vec<Vec<u8>>, removes: u32, position: u64) -> Vec<u8> {
-        *self.provider.crypto.wrong_for.lock().expect("nobody panicked") = wrong_for;
-        let commit =
-            self.forge_commit(position, |commit| commit.propose_removals([LeafNodeIndex::new(removes)])).0;
-        self.provider.crypto.wrong_for.lock().expect("nobody panicked").clear();
-        commit
     }
 
     /// A commit with a policy change and whatever else.
@@ -72,6 +64,23 @@ impl Group {
         let psk = self.psk(b"my own").expect("it is seeded");
         let proposal = Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(psk)));
         self.forge_commit(position, |commit| commit.add_proposal(proposal)).0
+    }
+
+    /// A commit to end the group and found another (ReInit, RFC 9420 §12.1.5). The engine leaves these out of the commits that it
+    /// builds, so one takes the place of a PSK proposal that is as long, where the commit is signed and where it is sealed.
+    pub(crate) fn forge_reinit(&mut self, position: u64) -> Vec<u8> {
+        self.store_psk(b"my own", &[5; 32]).expect("storage works");
+        let psk = self.psk(b"my own").expect("it is seeded");
+        let proposal = Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(psk)));
+        let there = [&[1][..], &proposal.tls_serialize_detached().expect("it is short")].concat();
+        // By value, ReInit, group id, version 1.0, ciphersuite 1, no extensions.
+        let another_group = vec![9; there.len() - 9];
+        let len = u8::try_from(another_group.len()).expect("it is short");
+        let reinit = [&[1, 0, 5, len][..], &another_group, &[0, 1, 0, 1, 0]].concat();
+        INSTEAD.replace(Some([there, reinit]));
+        let commit = self.forge_commit(position, |commit| commit.add_proposal(proposal)).0;
+        INSTEAD.replace(None);
+        commit
     }
 
     /// A commit from outside (RFC 9420 §12.4.3.2), with what a colluding member gives out: the GroupInfo.

@@ -246,6 +246,24 @@ impl Group {
         Ok(OwnCommit { commit: self.enclose(commit), welcome })
     }
 
+    /// What a tampered client could send: a commit of whose path some learn a wrong secret (R7).
+    #[cfg(any(test, feature = "tampered"))]
+    pub(crate) fn forge_path(
+        &mut self,
+        plan: Plan<'_>,
+        spoils: super::Spoils,
+        position: u64,
+    ) -> Result<Vec<u8>, EngineError> {
+        let set = |crypto: &super::provider::Crypto, spoils| {
+            *crypto.spoils.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = spoils;
+        };
+        set(&self.provider.crypto, Some(spoils));
+        let forged = self.stage_own(plan, position);
+        set(&self.provider.crypto, None);
+        self.drop_own()?;
+        forged.map(|own| own.commit)
+    }
+
     /// Forgets an own commit or leave that did not make it into the log. Leaves nothing behind, but for the generation of
     /// the own sending ratchet, which is used up for good (R5).
     pub(crate) fn drop_own(&mut self) -> Result<(), EngineError> {

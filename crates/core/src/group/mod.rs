@@ -21,6 +21,8 @@ pub(crate) use join::{Expected, Joined, Joiner};
 pub(crate) use member::{Group, OwnCommit, Plan, Processed, VerifiedKeyPackage};
 #[cfg(test)]
 pub(crate) use provider::tampering;
+#[cfg(any(test, feature = "tampered"))]
+pub(crate) use provider::Spoils;
 pub(crate) use provider::{SignatureKey, signature_holds};
 #[cfg(test)]
 pub(crate) use summary::AddedLeaf;

@@ -37,10 +37,14 @@ pub(super) struct Provider {
 pub(super) struct Crypto {
     pub(super) random: Random,
     noted: Mutex<Option<Noted>>,
-    /// HPKE keys to whose owners a tampered client seals garbage, for tests of what becomes of them (R7). An empty one: all.
-    #[cfg(test)]
-    pub(super) wrong_for: Mutex<Vec<Vec<u8>>>,
+    /// Says to the owners of which HPKE keys a tampered client seals garbage, to show what becomes of them (R7).
+    #[cfg(any(test, feature = "tampered"))]
+    pub(super) spoils: Mutex<Option<Spoils>>,
 }
+
+/// Asked for a public HPKE key, whether its owner is to learn something wrong.
+#[cfg(any(test, feature = "tampered"))]
+pub(crate) type Spoils = Box<dyn Fn(&[u8]) -> bool + Send>;
 
 /// What was decrypted and verified while a log entry was processed, for [`reread`](super::reread). Zeroized on drop.
 #[derive(Clone, Default)]
@@ -74,8 +78,8 @@ impl Crypto {
         Self {
             random,
             noted: Mutex::default(),
-            #[cfg(test)]
-            wrong_for: Mutex::default(),
+            #[cfg(any(test, feature = "tampered"))]
+            spoils: Mutex::default(),
         }
     }
 
@@ -145,6 +149,21 @@ pub(crate) mod tampering {
         pub(super) static OPENED: RefCell<Vec<[Vec<u8>; 4]>> = const { RefCell::new(Vec::new()) };
         /// Welcomes leave out the path secret.
         pub(crate) static WITHOUT_PATH_SECRET: Cell<bool> = const { Cell::new(false) };
+        /// What this thread signs and seals has other bytes in the place of some, as many.
+        pub(crate) static INSTEAD: RefCell<Option<[Vec<u8>; 2]>> = const { RefCell::new(None) };
+    }
+
+    /// Puts other bytes in the place of those that [`INSTEAD`] names, wherever they stand.
+    pub(super) fn swapped(bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        INSTEAD.with_borrow(|instead| {
+            let Some([there, instead]) = instead else { return };
+            let at = bytes.windows(there.len()).position(|window| window == there);
+            if let Some(at) = at {
+                bytes[at..at + there.len()].copy_from_slice(instead);
+            }
+        });
+        bytes
     }
 
     /// Seals the content of an entry that this thread was the last to open again, with more padding; the maker's signature over the
@@ -210,6 +229,8 @@ pub(crate) fn signature_holds(public: &[u8], message: &[u8], signature: &[u8]) -
 
 impl Signer for SignatureKey {
     fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
+        #[cfg(test)]
+        let payload = &tampering::swapped(payload)[..];
         Ok(self.0.sign(payload).to_bytes().to_vec())
     }
 
@@ -311,6 +332,8 @@ impl OpenMlsCrypto for Crypto {
         nonce: &[u8],
         aad: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
+        #[cfg(test)]
+        let data = &tampering::swapped(data)[..];
         let mut sealed = data.to_vec();
         gcm(alg, key)?
             .seal_in_place_append_tag(gcm_nonce(nonce)?, aead::Aad::from(aad), &mut sealed)
@@ -380,9 +403,9 @@ impl OpenMlsCrypto for Crypto {
         plaintext: &[u8],
     ) -> Result<HpkeCiphertext, CryptoError> {
         own_hpke_only(&config)?;
-        #[cfg(test)]
-        let plaintext = match self.wrong_for.lock() {
-            Ok(wrong) if wrong.iter().any(|key| key.is_empty() || key == public) => &[7; 32],
+        #[cfg(any(test, feature = "tampered"))]
+        let plaintext = match self.spoils.lock() {
+            Ok(spoils) if spoils.as_ref().is_some_and(|spoils| spoils(public)) => &[7; 32],
             _ => plaintext,
         };
         #[cfg(test)]

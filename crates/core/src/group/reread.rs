@@ -132,7 +132,7 @@ mod tests {
         reread(&provider.crypto, &noted, &[], |_| None)
     }
 
-    /// R2. (openmls' own builder leaves ReInits out of commits, so no story can have one; a tampered client's does not.)
+    /// R2.
     #[test]
     fn what_has_no_place_in_a_call_is_counted_as_such() {
         let remove: &[u8] = &[1, 0, 3, 0, 0, 0, 2];

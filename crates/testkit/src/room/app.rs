@@ -258,9 +258,12 @@ impl Room {
             Event::Resumed => self.note_pause(who, false),
             Event::Leaving(id) => self.note_reading(who, Reading::Leave(vec![id])),
             Event::Skipped { reason, .. } => self.note_reading(who, Reading::Skipped(reason)),
-            Event::Stranded { .. } => {
+            Event::Stranded { by, position } => {
                 if let Some(attending) = self.seats[who].attending_mut() {
                     attending.is_stranded = true;
+                }
+                if !self.ledger.spoilers.contains(&by) {
+                    self.broke(who, Promise::NotStranded, format!("by entry {position} of {by:?}"));
                 }
             }
             Event::Ended(reason) => {

@@ -95,6 +95,27 @@ impl Room {
         let attending = self.seats[by].attending_mut().expect("the forger is in the call");
         let forged = tampered::admit(&mut attending.call, waiting);
         self.seats[guest].stage = stage;
+        self.append_forged(by, forged)
+    }
+
+    /// A member's client makes a commit whose path is wrong for about so many of 256 of the keys to which it is sealed, and appends
+    /// it: if he is a host, whoever has one of these is stranded (R7). He cannot read it himself, so it is [treason](Treason::Deaf).
+    /// Says whether it could be made.
+    ///
+    /// # Panics
+    /// If the member is not in the call.
+    #[track_caller]
+    pub fn spoil_path(&mut self, by: &str, of_256: u16) -> bool {
+        let by = self.who(by);
+        let attending = self.seats[by].attending_mut().expect("the forger is in the call");
+        let spoils = move |key: &[u8]| key.first().is_some_and(|first| u16::from(*first) < of_256);
+        let forged = tampered::spoil_path(&mut attending.call, spoils);
+        let id = attending.id;
+        self.ledger.spoilers.insert(id);
+        self.append_forged(by, forged)
+    }
+
+    fn append_forged<E>(&mut self, by: usize, forged: Result<Message, E>) -> bool {
         // His own call does not know any more what it has under way.
         self.seats[by].treason.get_or_insert(Treason::Deaf);
         let Ok(Message { lane: Lane::Log { position }, payload }) = forged else { return false };

@@ -39,6 +39,8 @@ pub enum Promise {
     NotLeftBehind,
     /// No frame is lost for want of a key within the guarantee (R18, R19).
     NothingLost,
+    /// Nobody is stranded but by a host who means harm (R7).
+    NotStranded,
     /// What the app may do in an honest room works: deadlines go away when they are met, engines do not fail, answers of hosts are
     /// accepted.
     Works,
@@ -152,6 +154,8 @@ pub(super) struct Ledger {
     /// When hosts left each epoch, by its place here, for the next one.
     left: BTreeMap<usize, Vec<(ParticipantId, Time)>>,
     meanings: BTreeMap<Place, Meaning>,
+    /// Whoever made a commit with a wrong path.
+    pub(super) spoilers: BTreeSet<ParticipantId>,
     /// The last counter of each key: epoch, KID.
     counters: BTreeMap<(usize, u64), u64>,
     pub(super) broken: Vec<Broken>,

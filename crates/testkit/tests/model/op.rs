@@ -53,6 +53,7 @@ pub(crate) enum Op {
     Lag(Somebody, Duration),
     Betray(Somebody, Treason),
     Forge(Somebody),
+    SpoilPath(Somebody, u16),
     NewMicrophone(Somebody),
     Server(Server),
 }
@@ -125,7 +126,9 @@ fn op(dice: &mut Dice, may_split: bool) -> Op {
         74..=77 => Op::Heal,
         78 => Op::Lag(member(dice), dice.between(Duration::ZERO, Duration::from_secs(3))),
         79..=80 => Op::Betray(member(dice), *dice.one_of(&[Treason::Deaf, Treason::Frozen])),
-        81..=83 => Op::Forge(member(dice)),
+        81..=82 => Op::Forge(member(dice)),
+        // By a host it strands; by others it means nothing. 256 is for all.
+        83 => Op::SpoilPath(actor(dice), *dice.one_of(&[40, 128, 256])),
         84..=85 => Op::NewMicrophone(member(dice)),
         86..=98 => Op::Server(server(dice)),
         _ if may_split => Op::Server(Server::Splits(dice.below(512))),

@@ -83,6 +83,9 @@ impl Play {
                 self.each_but_the_last(*who, |room, name| room.betray(name, *treason))
             }
             Op::Forge(who) => self.forge(*who),
+            Op::SpoilPath(who, of_256) => {
+                self.each_but_the_last(*who, |room, name| _ = room.spoil_path(name, *of_256));
+            }
             Op::NewMicrophone(who) => self.each(*who, |room, name| _ = room.new_microphone(name)),
             Op::Server(server) => self.server(server),
         }

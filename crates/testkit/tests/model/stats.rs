@@ -20,6 +20,7 @@ pub(crate) struct Stats {
     skipped: u64,
     cut_off: u64,
     without_host: u64,
+    stranded: u64,
     sealed: u64,
     opened: u64,
     held: u64,
@@ -54,6 +55,7 @@ impl Stats {
             skipped: events(|event| matches!(event, Event::Skipped { .. })),
             cut_off: events(|event| matches!(event, Event::CutOff { .. })),
             without_host: events(|event| matches!(event, Event::HostSilent)),
+            stranded: events(|event| matches!(event, Event::Stranded { .. })),
             sealed: frames.sealed,
             opened: frames.opened,
             held: frames.held,
@@ -77,6 +79,7 @@ impl AddAssign for Stats {
         self.skipped += other.skipped;
         self.cut_off += other.cut_off;
         self.without_host += other.without_host;
+        self.stranded += other.stranded;
         self.sealed += other.sealed;
         self.opened += other.opened;
         self.held += other.held;
@@ -101,6 +104,7 @@ impl fmt::Display for Stats {
             ("entries skipped", self.skipped),
             ("times cut off", self.cut_off),
             ("times without host", self.without_host),
+            ("times stranded", self.stranded),
             ("frames sealed", self.sealed),
             ("opened", self.opened),
             ("held before that", self.held),

@@ -407,6 +407,9 @@ impl Call {
                 if matches!(before, Standing::CutOff { .. } | Standing::GoingOn) {
                     self.event(Event::Resumed);
                 }
+                if matches!(before, Standing::CutOff { .. }) {
+                    self.ask_for_keyframes();
+                }
             }
             Standing::CutOff { all } => {
                 self.ring.pause();
@@ -430,7 +433,15 @@ impl Call {
         }
         self.presence.standing = Standing::GoingOn;
         self.ring.resume();
+        self.ask_for_keyframes();
         self.after_command(now)
+    }
+
+    /// What the encoders made during a pause was not sealed: to the others it is missing.
+    fn ask_for_keyframes(&mut self) {
+        if let Some(epoch) = self.ring.sealing_epoch() {
+            self.event(Event::KeyframeNeeded { epoch, tracks: self.ring.picture_tracks() });
+        }
     }
 
     /// Returns whether frames are neither sealed nor opened, because a host's heartbeats are missing (R21).

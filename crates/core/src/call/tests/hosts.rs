@@ -129,13 +129,14 @@ fn who_is_no_host_is_ignored_and_named_whatever_he_tries() {
 
 /// R2: what not even a host may do.
 #[test]
-fn no_host_brings_his_own_psk_mixes_policy_and_people_or_lets_in_from_outside() {
+fn no_host_brings_his_own_psk_reinits_mixes_policy_and_people_or_lets_in_from_outside() {
     let mut room = room(5);
     let bob = room.id("Bob");
     let erin = room.knock("Erin").key_package_for_tests();
     let (psk_id, policy) = (room.invite().psk_id(), room.seat("Bob").call.policy.encode());
-    let attempts: [(Forge<'_>, SkipReason); 3] = [
+    let attempts: [(Forge<'_>, SkipReason); 4] = [
         (&|group, position| group.forge_psk(position), skipped(bob, Violation::Invite)),
+        (&|group, position| group.forge_reinit(position), skipped(bob, Violation::Proposal)),
         (
             &|group, position| {
                 let erin = group.verify_key_package(&erin).expect("well made");

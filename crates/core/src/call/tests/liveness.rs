@@ -115,6 +115,11 @@ fn who_is_not_told_of_a_removal_is_cut_off_within_the_window() {
     room.pass(SECOND * 15);
     assert!(room.told("Carol", &Event::Resumed));
     assert_eq!(room.seals("Carol"), Ok(()));
+    // What her camera made meanwhile was not sealed, so its next pictures mean nothing to the others without a keyframe.
+    let events = &room.seat("Carol").events;
+    let resumed = events.iter().position(|event| *event == Event::Resumed).expect("she was told");
+    let asked = |event: &&Event| matches!(event, Event::KeyframeNeeded { tracks, .. } if tracks.len() == 1);
+    assert_eq!(events[resumed..].iter().filter(asked).count(), 1);
 }
 
 /// R21: a host who was removed, and whose beats the server goes on handing to Carol, does not make up for the others.

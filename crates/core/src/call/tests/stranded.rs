@@ -6,6 +6,7 @@ use bytes::BytesMut;
 
 use super::room::{FRAME, Room};
 use crate::call::*;
+use crate::group::{Group, Plan};
 use crate::sframe::SealError;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -31,12 +32,25 @@ impl Room {
         leaves.iter().filter(|l| theirs.contains(&l.index)).map(|l| l.encryption_key.clone()).collect()
     }
 
+    /// Somebody commits the removal of a leaf, with a path of which the owners of some keys learn something wrong.
+    fn forge_path(
+        &mut self,
+        by: &str,
+        removes: u32,
+        spoils: impl Fn(&[u8]) -> bool + Send + 'static,
+    ) -> Vec<u8> {
+        let plan = Plan { removes: vec![removes], ..Plan::default() };
+        let forge =
+            |group: &mut Group, position| group.forge_path(plan, Box::new(spoils), position).expect("he can");
+        self.forge(by, forge)
+    }
+
     /// Ann removes Frank, with a path that is wrong for some.
     fn wrong_path(&mut self, for_whom: &[&str]) {
         let wrong_for = self.leaf_keys(for_whom);
         let frank = self.id("Frank");
         let leaf = self.seat("Ann").call.roster().member(frank).expect("he is in").leaf;
-        let entry = self.forge("Ann", |group, position| group.forge_path(wrong_for, leaf, position));
+        let entry = self.forge_path("Ann", leaf, move |key| wrong_for.iter().any(|wrong| wrong == key));
         self.seats.remove("Ann"); // who made it stays away
         self.inject(entry);
     }
@@ -111,8 +125,7 @@ fn nobody_is_stranded_by_who_is_no_host() {
     let mut room = room(4);
     let (carol, frank) = (room.id("Carol"), room.id("Frank"));
     let leaf = room.seat("Ann").call.roster().member(frank).expect("he is in").leaf;
-    let wrong_for_all = vec![Vec::new()];
-    let entry = room.forge("Carol", |group, position| group.forge_path(wrong_for_all, leaf, position));
+    let entry = room.forge_path("Carol", leaf, |_| true);
     let carols = room.seats.remove("Carol").expect("she is here");
     room.refuses(entry, SkipReason::Policy { by: carol, violation: Violation::NotAHost });
     room.seats.insert("Carol", carols);
