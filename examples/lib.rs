@@ -3,6 +3,8 @@
 //! - `two_party`: two people, one call, no sockets. The first thing to read.
 //! - `group_call`: a whole meeting on real sockets, with unruly servers, a stranger and a cheater, measured.
 //! - `check_report`: checks what `group_call` wrote, independently of it.
+//! - `switch_loss`: frames lost when keys change, counted in a simulated call; makes the tables in `docs/switch.md`.
+//! - `switch_cost`: what a switch of keys costs, in messages, bytes and time.
 //! - `vouched`: guests whose identity a provider vouches for, with a signed token.
 
 /// The README's examples are compiled and run.

@@ -19,10 +19,10 @@ pub(crate) use forge::Forgery;
 pub use join::JoinFault;
 pub(crate) use join::{Expected, Joined, Joiner};
 pub(crate) use member::{Group, OwnCommit, Plan, Processed, VerifiedKeyPackage};
-#[cfg(test)]
-pub(crate) use provider::tampering;
 #[cfg(any(test, feature = "tampered"))]
 pub(crate) use provider::Spoils;
+#[cfg(test)]
+pub(crate) use provider::tampering;
 pub(crate) use provider::{SignatureKey, signature_holds};
 #[cfg(test)]
 pub(crate) use summary::AddedLeaf;
