@@ -118,7 +118,7 @@ impl Participant {
 
     fn skipped(&mut self, position: u64, reason: SkipReason) {
         self.notes.skipped.push(position);
-        if let SkipReason::Policy { by, violation } = reason {
+        if let SkipReason::Policy { by, violation, .. } = reason {
             self.notes.violations.push((by, violation)); // an app warns its user of this participant
             self.progress.send_modify(|progress| progress.violations += 1);
         }

@@ -235,7 +235,7 @@ fn epochs(frames: &Frames, calls: &Calls, names: &BTreeMap<ParticipantId, &str>)
 }
 
 fn cause(cause: &Cause, names: &BTreeMap<ParticipantId, &str>) -> String {
-    let Cause::Commit { admitted, removed, left, policy_changed, .. } = cause else {
+    let Cause::Commit { admitted, removed, left, policy, .. } = cause else {
         return "founded".to_owned();
     };
     let said = |what: &str, who: &[ParticipantId]| match who {
@@ -243,7 +243,9 @@ fn cause(cause: &Cause, names: &BTreeMap<ParticipantId, &str>) -> String {
         [one] => Some(format!("{} {what}", names.get(one).unwrap_or(&"?"))),
         many => Some(format!("{} {what}", many.len())),
     };
-    let locked = policy_changed.then(|| "locked".to_owned()); // the only change of the story
+    let locked = policy
+        .and_then(|change| change.locked)
+        .map(|locked| if locked { "locked" } else { "unlocked" }.to_owned());
     let parts = [said("admitted", admitted), said("removed", removed), said("left", left), locked];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

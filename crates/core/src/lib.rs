@@ -66,11 +66,11 @@ pub use sframe::{CipherSuite, SealError};
 #[cfg(feature = "mls")]
 pub use {
     call::{
-        Admission, Call, CallConfig, CallError, Cause, CodeError, CodeInput, ConfigError, CreateError,
-        Diagnostics, EndReason, Event, Fingerprint, FreshKeys, Guest, HandleError, HostAnswer, Invite,
-        InviteError, JoinError, Kind, Knock, KnockFault, Lane, MAX_NAME_LEN, MAX_PROOF_LEN, Member, Message,
-        NameError, Output, ParticipantDiagnostics, Profile, ReadCode, Roster, SafetyCode, SkipReason,
-        TalkFault, Trouble, TroubleKind, Verdict, Violation, VouchRequest,
+        Admission, Attempt, Call, CallConfig, CallError, Cause, CodeError, CodeInput, ConfigError,
+        CreateError, Diagnostics, EndReason, Event, Fingerprint, FreshKeys, Guest, HandleError, HostAnswer,
+        Invite, InviteError, JoinError, Kind, Knock, KnockFault, Lane, MAX_NAME_LEN, MAX_PROOF_LEN, Member,
+        Message, NameError, Output, ParticipantDiagnostics, PolicyChange, Profile, ReadCode, Roster,
+        SafetyCode, SkipReason, TalkFault, Trouble, TroubleKind, Verdict, Violation, VouchRequest,
     },
     crypto::{NoRandomness, Random},
     group::{EngineError, EntryFault, JoinFault},

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use crate::id::ParticipantId;
+use crate::id::{Epoch, ParticipantId};
 use crate::keyring::{FaultKind, Survey};
 use crate::time::Time;
 
@@ -30,11 +30,11 @@ pub struct Diagnostics {
     pub held_bytes: usize,
     /// Members' commits that broke the policy, also of members who left since.
     pub policy_violations: u64,
-    /// Log entries that meant nothing.
+    /// Log entries that meant nothing: garbage, replays, what was late.
     pub skipped_entries: u64,
     /// Knocks that were refused unseen: garbage, replays, other invites.
     pub refused_knocks: u64,
-    /// Talk messages that were refused.
+    /// Talk messages that were refused, but for those of epochs that are closed: these are late, or of somebody who is behind.
     pub refused_talk: u64,
 }
 
@@ -51,7 +51,7 @@ pub struct ParticipantDiagnostics {
     pub policy_violations: u64,
     /// Since when all of his frames fail, if they do: from the first second in which some failed and none opened, until one opens.
     pub undecryptable_since: Option<Time>,
-    /// How many epochs he was behind when last heard of, if that is known.
+    /// How many epochs he was behind when last heard of, by his talk or by what he did not acknowledge; `None` before that.
     pub epochs_behind: Option<u64>,
 }
 
@@ -109,6 +109,8 @@ pub(super) struct Recorder {
     so_far: Diagnostics,
     /// What was told in the last ten seconds, and what waits for its turn.
     pending: BTreeMap<Topic, Pending>,
+    /// The newest epoch that each was heard in.
+    reached: BTreeMap<ParticipantId, Epoch>,
     /// Since when somebody is behind.
     lagging: BTreeMap<ParticipantId, Time>,
     /// When the last few events were handed out, for the limit.
@@ -177,18 +179,26 @@ impl Recorder {
         self.raise(None, TroubleKind::RefusedTalk, 1);
     }
 
-    /// Notes how many epochs a participant is behind; `None` if it is not known any more.
-    pub(super) fn epochs_behind(&mut self, id: ParticipantId, epochs: Option<u64>) {
-        match epochs {
-            Some(_) => self.so_far.participants.entry(id).or_default().epochs_behind = epochs,
-            None => _ = self.so_far.participants.entry(id).and_modify(|about| about.epochs_behind = None),
-        }
+    /// A participant said something in an epoch, authentically. What is late says less than what was heard before it.
+    pub(super) fn heard_in(&mut self, id: ParticipantId, epoch: Epoch, newest: Epoch) {
+        let reached = self.reached.entry(id).or_insert(epoch);
+        *reached = (*reached).max(epoch);
+        let behind = newest.0.saturating_sub(reached.0);
+        self.so_far.participants.entry(id).or_default().epochs_behind = Some(behind);
+    }
+
+    /// A participant has not acknowledged the newest epoch by its deadline.
+    pub(super) fn has_not_acknowledged(&mut self, id: ParticipantId, newest: Epoch) {
+        let before = Epoch(newest.0.saturating_sub(1));
+        let reached = self.reached.get(&id).copied().unwrap_or(before);
+        self.heard_in(id, reached, newest);
     }
 
     /// Forgets those who left. To be called when the roster changes and after each survey.
     pub(super) fn members(&mut self, still_here: impl Fn(ParticipantId) -> bool) {
         self.so_far.participants.retain(|id, _| still_here(*id));
         self.lagging.retain(|id, _| still_here(*id));
+        self.reached.retain(|id, _| still_here(*id));
         self.pending.retain(|(id, _), _| id.is_none_or(&still_here));
     }
 
@@ -388,21 +398,23 @@ mod tests {
     #[test]
     fn who_stays_behind_is_told_and_who_catches_up_is_not() {
         let mut recorder = Recorder::default();
-        recorder.epochs_behind(ANN, Some(1));
-        recorder.epochs_behind(BOB, Some(2));
-        recorder.epochs_behind(numbered(7), None);
+        recorder.heard_in(ANN, Epoch(8), Epoch(9));
+        recorder.heard_in(BOB, Epoch(7), Epoch(9));
         assert!(recorder.due(at(0)).is_empty() && recorder.due(at(14_999)).is_empty(), "a moment");
-        recorder.epochs_behind(ANN, Some(0));
-        recorder.epochs_behind(BOB, Some(3));
+        recorder.heard_in(ANN, Epoch(10), Epoch(10));
+        recorder.heard_in(ANN, Epoch(8), Epoch(10)); // late
+        recorder.has_not_acknowledged(BOB, Epoch(10));
         let behind = Trouble { participant: Some(BOB), kind: TroubleKind::Behind, count: 3 };
         assert_eq!(recorder.due(at(15_000)), [behind]);
         assert!(recorder.due(at(24_999)).is_empty());
         assert_eq!(recorder.due(at(25_000)), [behind], "he still is");
-        recorder.epochs_behind(BOB, None);
+        recorder.heard_in(BOB, Epoch(10), Epoch(10));
         assert!(recorder.due(at(60_000)).is_empty());
         let snapshot = recorder.snapshot((0, 0));
         assert_eq!(snapshot.participants[&ANN].epochs_behind, Some(0));
-        assert_eq!(snapshot.participants.len(), 2, "of whom nothing is known is not listed");
+        recorder.has_not_acknowledged(numbered(7), Epoch(11));
+        let behind = |id| recorder.snapshot((0, 0)).participants[&id].epochs_behind;
+        assert_eq!(behind(numbered(7)), Some(1), "at least");
     }
 
     #[test]
@@ -411,7 +423,7 @@ mod tests {
         for id in [ANN, BOB] {
             recorder.survey(faults(Some(id), FORGED, 1), at(0));
             recorder.violation(id);
-            recorder.epochs_behind(id, Some(1));
+            recorder.heard_in(id, Epoch(8), Epoch(9));
         }
         recorder.skipped();
         recorder.due(at(0));
@@ -438,7 +450,7 @@ mod tests {
         recorder.refused_knock();
         recorder.refused_talk();
         recorder.refused_talk();
-        recorder.epochs_behind(ANN, Some(2));
+        recorder.heard_in(ANN, Epoch(7), Epoch(9));
         let snapshot = recorder.snapshot((5, 600));
         assert_eq!((snapshot.held_frames, snapshot.held_bytes), (5, 600));
         assert_eq!((snapshot.skipped_entries, snapshot.refused_knocks, snapshot.refused_talk), (1, 1, 2));

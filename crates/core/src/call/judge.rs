@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use super::identity::Credential;
-use super::policy::Policy;
+use super::policy::{Policy, PolicyChange};
 use super::roster::participant_id;
 use crate::group::{CommitSummary, Leaf};
 use crate::id::CallId;
@@ -56,6 +56,38 @@ pub enum Violation {
     /// R2: the committer's leaf changes its credential, signature key, capabilities or extensions.
     #[error("the committer changes its identity")]
     IdentityChanged,
+}
+
+/// What a refused commit would have done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// How many it would have let in.
+    pub admits: usize,
+    /// How many it would have removed.
+    pub removes: usize,
+    /// What it would have changed of the policy.
+    pub policy: Option<PolicyChange>,
+    /// The policy that it brings is not readable.
+    pub unreadable_policy: bool,
+    /// It would have changed the name or a key of its maker.
+    pub changes_identity: bool,
+    /// How many more proposals it has that no commit may have.
+    pub others: usize,
+}
+
+impl Attempt {
+    pub(super) fn of(commit: &CommitSummary, before: &Policy) -> Self {
+        let policy = commit.policy.as_deref().map(Policy::decode);
+        Self {
+            admits: commit.adds.len(),
+            removes: commit.removes.len(),
+            unreadable_policy: policy.as_ref().is_some_and(Option::is_none),
+            policy: policy.flatten().map(|after| PolicyChange::between(before, &after)),
+            changes_identity: commit.changes_identity,
+            others: commit.others,
+        }
+    }
 }
 
 /// What a commit is judged by: the state before it.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::commits::{BACK_OFF, InFlight, MAX_ADMITTED_AT_ONCE, Own, STARVED, Wanted, wait_after_garbage};
 use super::epochs::Change;
-use super::judge::{Before, Violation, judge};
+use super::judge::{Attempt, Before, Violation, judge};
 use super::knock::{self, Answer};
 use super::lobby::Admitted;
 use super::message::{EndReason, Event, Lane, SkipReason};
-use super::policy::Policy;
+use super::policy::{Policy, PolicyChange};
 use super::roster::{self, Cause, Member};
 use super::{Call, HandleError, Stranded};
 use crate::crypto::hpke::PrivateKey;
@@ -74,7 +74,7 @@ impl Call {
         };
         match entry.and_then(|entry| self.group.process(entry)) {
             Err(fault) => {
-                self.skip(position, SkipReason::Entry(fault));
+                self.skip(position, fault);
                 if self.group.is_broken() { Err(UNDO_FAILED) } else { Ok(false) }
             }
             Ok(Processed::Leave { leaf }) => {
@@ -106,7 +106,7 @@ impl Call {
         let leaves = self.group.leaves();
         match self.judge(&leaves, summary) {
             Err(violation) => self.violated(position, &leaves, summary, violation),
-            Ok(_) if !private => self.skip(position, SkipReason::Entry(EntryFault::Invalid)),
+            Ok(_) if !private => self.skip(position, EntryFault::Invalid),
             Ok(_) => {
                 let by = self.id_at(&leaves, summary.committer);
                 self.say_stranded(position);
@@ -122,12 +122,13 @@ impl Call {
     fn violated(&mut self, position: u64, leaves: &[Leaf], summary: &CommitSummary, violation: Violation) {
         let by = self.id_at(leaves, summary.committer);
         self.recorder.violation(by);
-        self.skip(position, SkipReason::Policy { by, violation });
+        let tried = Attempt::of(summary, &self.policy);
+        self.event(Event::Skipped { position, reason: SkipReason::Policy { by, violation, tried } });
     }
 
-    fn skip(&mut self, position: u64, reason: SkipReason) {
+    fn skip(&mut self, position: u64, fault: EntryFault) {
         self.recorder.skipped();
-        self.event(Event::Skipped { position, reason });
+        self.event(Event::Skipped { position, reason: SkipReason::Entry(fault) });
     }
 
     fn judge(&self, leaves: &[Leaf], summary: &CommitSummary) -> Result<Policy, Violation> {
@@ -211,9 +212,9 @@ impl Call {
         };
         self.departed.extend(leaves.iter().filter(gone).map(|leaf| leaf.signature_key.clone()));
         let (now, removals) = (self.now, !removed.is_empty());
-        let policy_changed = summary.policy.is_some();
+        let change = summary.policy.is_some().then(|| PolicyChange::between(&self.policy, &policy));
         let somebody_removed = removals && self.can_admit();
-        let cause = Cause::Commit { by, admitted, removed, left, policy_changed };
+        let cause = Cause::Commit { by, admitted, removed, left, policy: change };
         let before = core::mem::replace(&mut self.policy, policy);
         self.leave_seen_at = None;
         let (after, own) = (self.group.leaves(), self.group.own_leaf());

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::diagnostics::Trouble;
-use super::judge::Violation;
+use super::judge::{Attempt, Violation};
 use super::profile::Kind;
 use super::roster::{Fingerprint, Roster};
 use crate::group::{EngineError, EntryFault};
@@ -146,8 +146,10 @@ pub enum SkipReason {
     Policy {
         /// Who made it.
         by: ParticipantId,
-        /// What he tried.
+        /// Which rule it breaks.
         violation: Violation,
+        /// What it would have done.
+        tried: Attempt,
     },
 }
 

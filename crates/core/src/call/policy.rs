@@ -143,6 +143,31 @@ impl Drop for InviteFields {
     }
 }
 
+/// What of a call's policy is different in an epoch.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub struct PolicyChange {
+    /// The call was locked (`true`) or unlocked.
+    pub locked: Option<bool>,
+    /// Others are hosts, or hosts have other rights: see [`Member::is_host`](crate::Member::is_host).
+    pub hosts: bool,
+    /// The invite was rotated: old links do not work any more.
+    pub invite: bool,
+    /// The [configuration](CallConfig) is another.
+    pub config: bool,
+}
+
+impl PolicyChange {
+    pub(super) fn between(before: &Policy, after: &Policy) -> Self {
+        Self {
+            locked: (before.locked != after.locked).then_some(after.is_locked()),
+            hosts: before.hosts != after.hosts,
+            invite: before.invite != after.invite,
+            config: before.config() != after.config(),
+        }
+    }
+}
+
 fn millis(duration: Duration, error: ConfigError) -> Result<u32, ConfigError> {
     u32::try_from(duration.as_millis()).map_err(|_| error)
 }

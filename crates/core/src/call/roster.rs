@@ -4,7 +4,7 @@ use core::fmt;
 use std::collections::BTreeSet;
 
 use super::identity::Credential;
-use super::policy::Policy;
+use super::policy::{Policy, PolicyChange};
 use super::profile::Kind;
 use crate::crypto::hash;
 use crate::group::Leaf;
@@ -43,8 +43,8 @@ pub enum Cause {
         removed: Vec<ParticipantId>,
         /// Who left of his own.
         left: Vec<ParticipantId>,
-        /// Whether the policy changed.
-        policy_changed: bool,
+        /// What changed of the policy, if it did.
+        policy: Option<PolicyChange>,
     },
 }
 

@@ -51,7 +51,7 @@ impl Model {
 
     fn next(&self, record: &EpochRecord) -> Result<State, String> {
         let reported = State::reported(record);
-        let Cause::Commit { by, admitted, removed, left, policy_changed } = &record.cause else {
+        let Cause::Commit { by, admitted, removed, left, policy } = &record.cause else {
             return if self.states.is_empty() {
                 Ok(reported)
             } else {
@@ -70,7 +70,7 @@ impl Model {
         may(removed.is_subset(&before.members), "somebody was removed who was not in")?;
         may(left == set(&record.asked_to_leave), "not those left who had asked to")?; // R2
         may(removed.is_disjoint(&left), "somebody was removed and left")?;
-        may(!policy_changed || admitted.is_empty() && removed.is_empty(), "a policy change was not alone")?; // R2
+        may(policy.is_none() || admitted.is_empty() && removed.is_empty(), "a policy change was not alone")?; // R2
 
         let mut after = State { number: record.epoch.0, place: record.place, ..before.clone() };
         after.members =
@@ -82,7 +82,7 @@ impl Model {
         let most = before.config.max_participants as usize;
         may(admitted.is_empty() || after.members.len() <= most, "more participants than allowed")?;
 
-        if *policy_changed {
+        if let Some(change) = policy {
             may(reported.hosts.is_subset(&after.members), "a host who is not in the call")?; // R3
             let is_entitled = before.admitters.contains(by);
             let gives_rights = !reported.admitters.is_subset(&before.admitters);
@@ -91,6 +91,13 @@ impl Model {
             let fixed = |config: &CallConfig| (config.suite, config.epoch_bits);
             may(fixed(&reported.config) == fixed(&before.config), "what is fixed was changed")?; // R8
             after.rotations += u32::from(reported.invite != before.invite);
+            let changed = [reported.is_locked != before.is_locked, reported.invite != before.invite];
+            may(
+                [change.locked.is_some(), change.invite] == changed
+                    && change.locked.is_none_or(|locked| locked == reported.is_locked)
+                    && change.config == (reported.config != before.config),
+                "the roster does not say what changed",
+            )?;
             (after.hosts, after.admitters) = (reported.hosts.clone(), reported.admitters.clone());
             (after.is_locked, after.config) = (reported.is_locked, reported.config.clone());
             after.invite = reported.invite.clone();

@@ -50,7 +50,7 @@ impl Stats {
             removed: count(|cause| if let Cause::Commit { removed, .. } = cause { removed.len() } else { 0 }),
             left: count(|cause| if let Cause::Commit { left, .. } = cause { left.len() } else { 0 }),
             policy_changes: count(|cause| {
-                usize::from(matches!(cause, Cause::Commit { policy_changed: true, .. }))
+                usize::from(matches!(cause, Cause::Commit { policy: Some(_), .. }))
             }),
             skipped: events(|event| matches!(event, Event::Skipped { .. })),
             cut_off: events(|event| matches!(event, Event::CutOff { .. })),

@@ -29,8 +29,8 @@ fn say(room: &Room, event: &Event) -> Option<String> {
         }
         Event::Roster(roster) => {
             let cause = match &roster.cause {
-                Cause::Commit { by, admitted, removed, left, policy_changed } => {
-                    let policy = if *policy_changed { ", policy" } else { "" };
+                Cause::Commit { by, admitted, removed, left, policy } => {
+                    let policy = policy.map_or(String::new(), |change| format!(", {change:?}"));
                     let [admitted, removed, left] = [admitted, removed, left].map(|ids| names(ids));
                     format!("{} lets in [{admitted}], removes [{removed}], [{left}] left{policy}", name(by))
                 }

@@ -20,6 +20,15 @@ struct Awaited {
     until: Time,
 }
 
+/// An epoch to be announced.
+pub(super) struct Due {
+    pub(super) epoch: Epoch,
+    /// A bit for each leaf that acknowledged, lowest first.
+    pub(super) acknowledged: Vec<u8>,
+    /// Who did not, although the deadline is over.
+    pub(super) missing: Vec<ParticipantId>,
+}
+
 /// The epochs whose acknowledgements this host collects.
 #[derive(Default)]
 pub(super) struct Acks(BTreeMap<Epoch, Awaited>);
@@ -45,24 +54,23 @@ impl Acks {
         self.0.insert(epoch, awaited);
     }
 
-    /// Notes an acknowledgement. Says whether it is one that is waited for.
-    pub(super) fn acknowledged(&mut self, epoch: Epoch, id: ParticipantId, leaf: usize) -> bool {
-        let Some(awaited) = self.0.get_mut(&epoch) else { return false };
+    /// Notes an acknowledgement.
+    pub(super) fn acknowledged(&mut self, epoch: Epoch, id: ParticipantId, leaf: usize) {
+        let Some(awaited) = self.0.get_mut(&epoch) else { return };
         if let Some(byte) = awaited.acknowledged.get_mut(leaf / 8) {
             *byte |= 1 << (leaf % 8);
         }
-        awaited.missing.remove(&id)
+        awaited.missing.remove(&id);
     }
 
-    /// Returns the epochs to announce now, each once, with the bitmap of leaves that acknowledged.
-    pub(super) fn due(&mut self, now: Time) -> Vec<(Epoch, Vec<u8>)> {
-        self.0
-            .retain(|_, awaited| !awaited.announced || (awaited.until > now && !awaited.missing.is_empty()));
+    /// Returns the epochs to announce now, each once.
+    pub(super) fn due(&mut self, now: Time) -> Vec<Due> {
         let is_due = |a: &Awaited| !a.announced && (a.missing.is_empty() || a.announce_at <= now);
         let mut announced = Vec::new();
         for (epoch, awaited) in self.0.iter_mut().filter(|(_, awaited)| is_due(awaited)) {
             awaited.announced = true;
-            announced.push((*epoch, awaited.acknowledged.clone()));
+            let (acknowledged, missing) = (awaited.acknowledged.clone(), awaited.missing.iter().copied());
+            announced.push(Due { epoch: *epoch, acknowledged, missing: missing.collect() });
         }
         self.0
             .retain(|_, awaited| !awaited.announced || (awaited.until > now && !awaited.missing.is_empty()));

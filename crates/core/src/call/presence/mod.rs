@@ -179,7 +179,12 @@ impl Call {
     /// Takes in a message of the talk lane, or of a mailbox for acknowledgements.
     pub(super) fn handle_talk(&mut self, bytes: &Bytes) -> Result<(), HandleError> {
         let heard = self.try_handle_talk(bytes);
-        heard.inspect_err(|_| self.recorder.refused_talk()).map_err(HandleError::Talk)
+        // What comes from an epoch that is closed here is from somebody who is behind, mostly: that is no trouble.
+        let is_trouble = heard.is_err_and(|fault| fault != TalkFault::EpochClosed);
+        if is_trouble {
+            self.recorder.refused_talk();
+        }
+        heard.map_err(HandleError::Talk)
     }
 
     fn try_handle_talk(&mut self, bytes: &Bytes) -> Result<(), TalkFault> {
@@ -235,6 +240,9 @@ impl Call {
         let (is_host, may_admit) = member.map_or((false, false), |m| (m.is_host, m.may_admit));
         let is_beat = matches!(&talk, Talk::Beat(beat) if beat.deaf == 0);
         self.presence.watch.heard(from, is_beat, now);
+        if member.is_some() {
+            self.recorder.heard_in(from, epoch, self.roster.epoch);
+        }
         match talk {
             Talk::Beat(_) if !is_host => return Err(TalkFault::NotEntitled),
             Talk::Beat(beat) => {
@@ -242,7 +250,6 @@ impl Call {
                 self.presence.freshness.beat(from, epoch, &beat, now, times);
                 let has_key = beat.has_lobby_key == 1;
                 self.presence.keyholders.insert(from, has_key);
-                self.recorder.epochs_behind(from, self.epoch().0.checked_sub(epoch.0));
                 if may_admit && !has_key {
                     self.hand_over_if_ours_to_do(from);
                 } else {
@@ -252,13 +259,7 @@ impl Call {
             // R20: nobody but the committer.
             Talk::Announcement(_) if committer != Some(from) => return Err(TalkFault::NotEntitled),
             Talk::Announcement(_) => self.announced(epoch),
-            Talk::Acknowledgement => {
-                // A late one of an older epoch says nothing of where he is now.
-                if member.is_some() && epoch == self.epoch() {
-                    self.recorder.epochs_behind(from, Some(0));
-                }
-                self.presence.acks.acknowledged(epoch, from, leaf);
-            }
+            Talk::Acknowledgement => self.presence.acks.acknowledged(epoch, from, leaf),
             Talk::Challenge(challenge) => self.presence.watch.challenged_by(from, challenge),
             Talk::Handover(_) if !may_admit => return Err(TalkFault::NotEntitled),
             Talk::Handover(handover) => self.handed_over(&handover),
@@ -308,7 +309,10 @@ impl Call {
         self.presence.lines.retain(|_, line| line.close_at > now);
         self.stand();
         if self.stranded.is_none() {
-            for (epoch, acknowledged) in self.presence.acks.due(now) {
+            for acks::Due { epoch, acknowledged, missing } in self.presence.acks.due(now) {
+                for id in missing.into_iter().filter(|_| epoch == self.roster.epoch) {
+                    self.recorder.has_not_acknowledged(id, epoch);
+                }
                 let announcement = Announcement { acknowledged: acknowledged.into() };
                 self.say_in(epoch, &Talk::Announcement(announcement));
                 self.announced(epoch);

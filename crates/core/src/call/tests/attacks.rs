@@ -145,7 +145,7 @@ fn a_guest_with_a_useless_key_is_not_let_in() {
     room.log.push(commit.into());
     room.settle();
     let ann = room.id("Ann");
-    let reason = SkipReason::Policy { by: ann, violation: Violation::Leaf };
+    let reason = SkipReason::Policy { by: ann, violation: Violation::Leaf, tried: Attempt::default() };
     assert!(room.seat("Bob").events.contains(&Event::Skipped { position, reason }));
 }
 

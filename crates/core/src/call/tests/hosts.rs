@@ -13,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 type Forge<'a> = &'a dyn Fn(&mut Group, u64) -> Vec<u8>;
 
 fn skipped(by: ParticipantId, violation: Violation) -> SkipReason {
-    SkipReason::Policy { by, violation }
+    SkipReason::Policy { by, violation, tried: Attempt::default() }
 }
 
 /// Ann founded it; Bob is a host too, Carol a moderator; Dave is in.
@@ -102,24 +102,40 @@ fn who_is_no_host_is_ignored_and_named_whatever_he_tries() {
     let mut policy = room.seat("Dave").call.policy.clone();
     policy.hosts.push(HostEntry::new(room.seat("Dave").call.group.own_signature_key(), true));
     let policy = policy.encode();
-    let attempts: [Forge<'_>; 4] = [
-        &|group, position| {
-            let friend = group.verify_key_package(&friend).expect("well made");
-            let plan = crate::group::Plan { adds: vec![&friend], psk_id: &psk_id, ..Default::default() };
-            group.stage_own(plan, position).expect("the engine lets him").commit
-        },
-        &|group, position| {
-            let plan = crate::group::Plan { removes: vec![leaf], ..Default::default() };
-            group.stage_own(plan, position).expect("the engine lets him").commit
-        },
-        &|group, position| group.forge_policy(policy.clone(), None, position),
-        &|group, position| group.stage_own(Default::default(), position).expect("the engine lets him").commit,
+    let nothing = Attempt::default();
+    let attempts: [(Forge<'_>, Attempt); 4] = [
+        (
+            &|group, position| {
+                let friend = group.verify_key_package(&friend).expect("well made");
+                let plan = crate::group::Plan { adds: vec![&friend], psk_id: &psk_id, ..Default::default() };
+                group.stage_own(plan, position).expect("the engine lets him").commit
+            },
+            Attempt { admits: 1, ..nothing },
+        ),
+        (
+            &|group, position| {
+                let plan = crate::group::Plan { removes: vec![leaf], ..Default::default() };
+                group.stage_own(plan, position).expect("the engine lets him").commit
+            },
+            Attempt { removes: 1, ..nothing },
+        ),
+        (
+            &|group, position| group.forge_policy(policy.clone(), None, position),
+            Attempt { policy: Some(PolicyChange { hosts: true, ..PolicyChange::default() }), ..nothing },
+        ),
+        (
+            &|group, position| {
+                group.stage_own(Default::default(), position).expect("the engine lets him").commit
+            },
+            nothing,
+        ),
     ];
-    for forge in attempts {
+    for (forge, tried) in attempts {
         let entry = room.forge("Dave", forge);
         room.seat("Dave").call.group.drop_own().expect("storage works");
         let mut honest = room.seats.remove("Dave").expect("he is here");
         room.refuses(entry, skipped(dave, Violation::NotAHost));
+        assert_eq!(room.last_attempt("Carol"), tried, "everybody sees who tried what");
         honest.events.clear();
         room.seats.insert("Dave", honest);
         room.settle();

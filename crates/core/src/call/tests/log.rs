@@ -11,7 +11,7 @@ use crate::group::EntryFault;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn policy(by: ParticipantId, violation: Violation) -> SkipReason {
-    SkipReason::Policy { by, violation }
+    SkipReason::Policy { by, violation, tried: Attempt::default() }
 }
 
 /// A call of Ann and Bob, both hosts, and Carol and Dave.

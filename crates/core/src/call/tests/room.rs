@@ -334,7 +334,23 @@ impl Room {
         self.log.len() as u64
     }
 
+    /// Why somebody skipped an entry last, without what it tried; see `last_attempt`.
     pub(super) fn last_skip(&mut self, name: &str) -> SkipReason {
+        match self.last_skip_whole(name) {
+            SkipReason::Policy { by, violation, .. } => {
+                SkipReason::Policy { by, violation, tried: Attempt::default() }
+            }
+            entry => entry,
+        }
+    }
+
+    /// What the commit tried that somebody skipped last.
+    pub(super) fn last_attempt(&mut self, name: &str) -> Attempt {
+        let SkipReason::Policy { tried, .. } = self.last_skip_whole(name) else { panic!("it was no commit") };
+        tried
+    }
+
+    fn last_skip_whole(&mut self, name: &str) -> SkipReason {
         let skip = |event: &Event| match event {
             Event::Skipped { reason, .. } => Some(*reason),
             _ => None,

@@ -127,7 +127,9 @@ fn nobody_is_stranded_by_who_is_no_host() {
     let leaf = room.seat("Ann").call.roster().member(frank).expect("he is in").leaf;
     let entry = room.forge_path("Carol", leaf, |_| true);
     let carols = room.seats.remove("Carol").expect("she is here");
-    room.refuses(entry, SkipReason::Policy { by: carol, violation: Violation::NotAHost });
+    let tried = Attempt::default();
+    room.refuses(entry, SkipReason::Policy { by: carol, violation: Violation::NotAHost, tried });
+    assert_eq!(room.last_attempt("Dave"), Attempt { removes: 1, ..tried });
     room.seats.insert("Carol", carols);
     room.settle();
     assert_eq!(room.names().len(), 6);
