@@ -121,8 +121,8 @@ fn knock(host: &mut Call, provider: &DecodingKey, who: &str, keys: FreshKeys, to
 fn main() -> Result<()> {
     let (issuing, provider) = eddsa::key_pair()?;
 
-    let mut host = Call::create(&Profile::person("Host")?, &CallConfig::default(), Random::os(), NOW)?;
-    host.require_vouching(true);
+    let config = CallConfig { vouching: true, ..CallConfig::default() };
+    let mut host = Call::create(&Profile::person("Host")?, &config, Random::os(), NOW)?;
     drain(&mut host, &provider)?;
 
     let call = host.id();

@@ -190,7 +190,7 @@ impl Seat {
                 Output::Event(Event::Knock(knock)) => {
                     self.call.admit(&[knock.id], now).or_broken("admitting")?;
                 }
-                Output::Event(Event::CutOff { .. } | Event::HostSilent) => {
+                Output::Event(Event::CutOff { .. } | Event::HostSilent { .. }) => {
                     _ = self.cut_off_at.get_or_insert(now)
                 }
                 Output::Event(_) => {}

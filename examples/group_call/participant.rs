@@ -106,7 +106,7 @@ impl Participant {
             Event::KeyframeNeeded { tracks, .. } => _ = self.keyframes.send_replace(tracks),
             Event::Skipped { position, reason } => self.skipped(position, reason),
             // Nothing is sealed or opened until the call says `Resumed`: an app shows it.
-            Event::CutOff { .. } | Event::HostSilent => self.notes.cut_off += 1,
+            Event::CutOff { .. } | Event::HostSilent { .. } => self.notes.cut_off += 1,
             Event::Ended(reason) => {
                 self.notes.ended = Some(reason);
                 self.progress.send_modify(|progress| progress.ended = Some(reason));

@@ -20,6 +20,11 @@ impl Time {
         Self(elapsed)
     }
 
+    /// Returns the moment that is so much before this one, or the origin.
+    pub(crate) const fn earlier_by(self, time: Duration) -> Self {
+        Self(self.0.saturating_sub(time))
+    }
+
     /// Returns the time since the origin.
     pub const fn elapsed(self) -> Duration {
         self.0

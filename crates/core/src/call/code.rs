@@ -10,7 +10,7 @@ use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::crypto::hash;
-use crate::id::CallId;
+use crate::id::{CallId, Epoch};
 
 pub use read::{CodeError, ReadCode};
 
@@ -39,6 +39,8 @@ pub struct CodeInput {
     of: Of,
     /// The salt: what was computed for one call helps with no other.
     call: CallId,
+    /// Of a call's code.
+    epoch: Option<Epoch>,
     /// A hash of everything else, under a label of its own for each kind of code.
     rest: Zeroizing<[u8; 32]>,
 }
@@ -62,16 +64,22 @@ enum Of {
 
 impl CodeInput {
     /// Takes the epoch authenticator (RFC 9420 §8.7), which is the same for two members only if their whole group state is.
-    pub(super) fn of_call(call: CallId, authenticator: &[u8]) -> Self {
+    pub(super) fn of_call(call: CallId, epoch: Epoch, authenticator: &[u8]) -> Self {
         let rest = hash::labelled("subrosa call code", &[authenticator]);
-        Self { of: Of::Call, call, rest: Zeroizing::new(rest) }
+        Self { of: Of::Call, call, epoch: Some(epoch), rest: Zeroizing::new(rest) }
     }
 
     /// Takes signature key and credential of two participants, in whichever order.
     pub(super) fn of_pair(call: CallId, one: (&[u8], &[u8]), other: (&[u8], &[u8])) -> Self {
         let (low, high) = if one <= other { (one, other) } else { (other, one) };
         let rest = hash::labelled("subrosa pair code", &[low.0, low.1, high.0, high.1]);
-        Self { of: Of::Pair, call, rest: Zeroizing::new(rest) }
+        Self { of: Of::Pair, call, epoch: None, rest: Zeroizing::new(rest) }
+    }
+
+    /// Returns the epoch whose code it is of; `None` for a pair's. People who compare codes of different epochs find them different
+    /// although nothing is wrong: show it beside the code, or compare once more.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.epoch
     }
 
     /// Computes the code, which takes 32 MiB of memory and some 80 ms of one core of a server (release build); two to five times

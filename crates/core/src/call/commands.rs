@@ -1,14 +1,11 @@
 //! What an app tells a call to do. A refused command changes nothing.
 
-use bytes::Bytes;
-
 use super::commits::Wanted;
 use super::epochs::NotTaken;
-use super::knock::{self, Answer};
 use super::lobby::{Vouching, Waiting};
-use super::message::{Event, Lane, Message, Verdict};
+use super::message::{Event, Message, Verdict};
 use super::policy::{self, CallConfig};
-use super::{Call, CallError, Guest, JoinError, Profile};
+use super::{Call, CallError, Guest, JoinError, Member, Profile};
 use crate::crypto::Random;
 use crate::group::EngineError;
 use crate::id::{Epoch, ParticipantId};
@@ -40,8 +37,8 @@ impl Call {
     /// Lets guests in, all in one commit (a host who may admit).
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::MayNotAdmit`], [`CallError::NoLobby`], [`CallError::Locked`], [`CallError::NotWaiting`],
-    /// [`CallError::NotVouched`], [`CallError::Full`], [`CallError::Ended`]; then nobody is let in.
+    /// [`CallError::MayNotAdmit`], [`CallError::NoLobby`], [`CallError::Locked`], [`CallError::NotWaiting`], [`CallError::NotVouched`],
+    /// [`CallError::Full`], and as [`lock`](Self::lock); then nobody is let in.
     pub fn admit(&mut self, guests: &[ParticipantId], now: Time) -> Result<(), CallError> {
         self.admitting()?;
         let lobby = self.lobby.as_ref().ok_or(CallError::NoLobby)?;
@@ -59,6 +56,9 @@ impl Call {
         if self.roster.members.len() + admit.len() > self.policy.max_participants as usize {
             return Err(CallError::Full);
         }
+        if !self.answer_fits(&admit) {
+            return Err(CallError::Full);
+        }
         self.wanted.admit = admit;
         self.after_command(now)
     }
@@ -66,30 +66,18 @@ impl Call {
     /// Turns a guest away; he learns it, and that it was a host (a host who may admit).
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::MayNotAdmit`], [`CallError::NoLobby`], [`CallError::NotWaiting`],
-    /// [`CallError::BeingAdmitted`], [`CallError::Ended`], [`CallError::Engine`] without randomness.
+    /// [`CallError::MayNotAdmit`], [`CallError::NoLobby`], [`CallError::NotWaiting`], [`CallError::BeingAdmitted`],
+    /// [`CallError::Engine`] without randomness, and as [`lock`](Self::lock).
     pub fn deny(&mut self, guest: ParticipantId, now: Time) -> Result<(), CallError> {
         self.admitting()?;
         if self.in_flight.as_ref().is_some_and(|own| own.admits(guest)) {
             return Err(CallError::BeingAdmitted);
         }
-        let lobby = self.lobby.as_mut().ok_or(CallError::NoLobby)?;
-        let waiting = lobby.waiting(guest).ok_or(CallError::NotWaiting)?;
-        let nonce = knock::nonce(self.group.random()).map_err(|_| EngineError("no randomness"))?;
-        let sealed = waiting.answer.seal(&Answer::Denied, nonce);
-        let (lane, hash) = (Lane::Mailbox(waiting.mailbox), waiting.short_hash());
-        lobby.take(guest);
-        self.wanted.admit.remove(&guest);
-        self.send(lane, Bytes::from(sealed));
+        let lobby = self.lobby.as_ref().ok_or(CallError::NoLobby)?;
+        lobby.waiting(guest).ok_or(CallError::NotWaiting)?;
         self.set_time(now);
-        self.tell_settled(vec![hash]);
+        self.turn_away(guest)?;
         self.after_command(now)
-    }
-
-    /// Says whether knocks have to be vouched for by a verifier of the app before they are shown: each then comes as
-    /// [`Event::Vouch`], and as [`Event::Knock`] once [`vouch`](Self::vouch) says so. For knocks from now on.
-    pub fn require_vouching(&mut self, required: bool) {
-        self.vouching = required;
     }
 
     /// Answers [`Event::Vouch`]. Whoever is refused is turned away.
@@ -119,7 +107,7 @@ impl Call {
     /// Removes participants (host).
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::NotOnRoster`], [`CallError::Yourself`], [`CallError::Ended`]; then nobody is removed.
+    /// [`CallError::NotOnRoster`], [`CallError::Yourself`], and as [`lock`](Self::lock); then nobody is removed.
     pub fn remove(&mut self, participants: &[ParticipantId], now: Time) -> Result<(), CallError> {
         self.hosting()?;
         self.check_others(participants)?;
@@ -131,8 +119,8 @@ impl Call {
     /// who may admit.)
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::MayNotAdmit`], [`CallError::NotOnRoster`], [`CallError::Yourself`],
-    /// [`CallError::TooManyHosts`], [`CallError::Ended`].
+    /// [`CallError::MayNotAdmit`], [`CallError::NotOnRoster`], [`CallError::Yourself`], [`CallError::TooManyHosts`], and as
+    /// [`lock`](Self::lock).
     pub fn make_host(&mut self, participant: ParticipantId, now: Time) -> Result<(), CallError> {
         self.admitting()?;
         self.want_host(participant, true, now)
@@ -141,7 +129,7 @@ impl Call {
     /// Makes a participant a moderator: a host who may do everything but let guests in. (Host.)
     ///
     /// # Errors
-    /// As [`make_host`](Self::make_host).
+    /// As [`make_host`](Self::make_host); [`CallError::LastWhoMayAdmit`].
     pub fn make_moderator(&mut self, participant: ParticipantId, now: Time) -> Result<(), CallError> {
         self.hosting()?;
         self.want_host(participant, false, now)
@@ -149,6 +137,10 @@ impl Call {
 
     fn want_host(&mut self, participant: ParticipantId, may_admit: bool, now: Time) -> Result<(), CallError> {
         self.check_others(&[participant])?;
+        let is_last = |m: &Member| m.may_admit && m.id == participant;
+        if !may_admit && self.roster.members.iter().filter(|m| m.may_admit).all(is_last) {
+            return Err(CallError::LastWhoMayAdmit);
+        }
         let hosts = self.roster.members.iter().filter(|member| member.is_host).count();
         if hosts + self.wanted.make_host.len() >= policy::MAX_HOSTS {
             return Err(CallError::TooManyHosts);
@@ -161,7 +153,7 @@ impl Call {
     /// Makes a host an ordinary participant, perhaps oneself (host). If he held the lobby's key, the invite is rotated after it (R12).
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::NotAHost`], [`CallError::LastHost`], [`CallError::NotOnRoster`], [`CallError::Ended`].
+    /// [`CallError::NotAHost`], [`CallError::LastHost`], [`CallError::LastWhoMayAdmit`], [`CallError::NotOnRoster`], and as [`lock`](Self::lock).
     pub fn unmake_host(&mut self, participant: ParticipantId, now: Time) -> Result<(), CallError> {
         self.hosting()?;
         let member = self.roster.member(participant).ok_or(CallError::NotOnRoster)?;
@@ -175,15 +167,19 @@ impl Call {
         if !self.roster.members.iter().any(|m| m.is_host && stays(m.id, m.leaf)) {
             return Err(CallError::LastHost); // R3
         }
+        if member.may_admit && !self.roster.members.iter().any(|m| m.may_admit && stays(m.id, m.leaf)) {
+            return Err(CallError::LastWhoMayAdmit);
+        }
         self.wanted.make_host.remove(&participant);
         self.wanted.unmake_host.insert(participant);
         self.after_command(now)
     }
 
-    /// Locks the call: nobody can be added, whoever admits him (host). Guests may go on knocking.
+    /// Locks the call: nobody can be added, whoever admits him (host). Guests may go on knocking, and wait.
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::Ended`].
+    /// What every host's command says where it has to: [`CallError::NotHost`], [`CallError::Leaving`], [`CallError::Stranded`] (R7),
+    /// [`CallError::Starved`], [`CallError::Ended`].
     pub fn lock(&mut self, now: Time) -> Result<(), CallError> {
         self.set_lock(true, now)
     }
@@ -191,7 +187,7 @@ impl Call {
     /// Unlocks the call (host).
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::Ended`].
+    /// As [`lock`](Self::lock).
     pub fn unlock(&mut self, now: Time) -> Result<(), CallError> {
         self.set_lock(false, now)
     }
@@ -202,10 +198,11 @@ impl Call {
         self.after_command(now)
     }
 
-    /// Changes the configuration, but for suite and E, which are fixed (host).
+    /// Changes the configuration, but for suite and E, which are fixed (host). With fewer participants allowed than there are, all stay and
+    /// nobody more comes in.
     ///
     /// # Errors
-    /// [`CallError::Config`] if it contradicts itself, or changes suite or E; [`CallError::NotHost`], [`CallError::Ended`].
+    /// [`CallError::Config`] if it contradicts itself, or changes suite or E; and as [`lock`](Self::lock).
     pub fn set_config(&mut self, config: &CallConfig, now: Time) -> Result<(), CallError> {
         self.hosting()?;
         if (config.suite, u32::from(config.epoch_bits)) != (self.policy.suite(), self.policy.epoch_bits()) {
@@ -221,7 +218,7 @@ impl Call {
     /// one is there with [`Event::InviteRotated`] (R12).
     ///
     /// # Errors
-    /// [`CallError::NotHost`], [`CallError::MayNotAdmit`], [`CallError::Ended`].
+    /// [`CallError::MayNotAdmit`], and as [`lock`](Self::lock).
     pub fn rotate_invite(&mut self, now: Time) -> Result<(), CallError> {
         self.admitting()?;
         self.wanted.rotate = true;
@@ -230,21 +227,23 @@ impl Call {
 
     /// Leaves the call: asks to be taken off the roster, which a host does. Until then the keys remain; with the commit they go,
     /// also for media that is still under way. What this host still wanted done is not done any more. When the last host leaves,
-    /// the call ends for all (R3).
+    /// the call ends for all (R3). Saying it again changes nothing.
     ///
     /// # Errors
-    /// [`CallError::Ended`], [`CallError::Stranded`].
+    /// [`CallError::Ended`]; [`CallError::Stranded`] and [`CallError::Starved`], where all that is left is to drop the call.
     pub fn leave(&mut self, now: Time) -> Result<(), CallError> {
         self.living()?;
-        if self.stranded.is_some() {
-            return Err(CallError::Stranded);
-        }
+        self.speaking()?;
         self.wanted = Wanted { leave: true, ..Wanted::default() };
         self.after_command(now)
     }
 
     /// Knocks again at this call, under the same name, with fresh keys: for whoever is stranded (R7), was removed while he was away, or
-    /// whose engine failed. Uses up this side of the call, and wipes it. A proof would be for the old keys, so there is none.
+    /// whose engine failed. Uses up this side of the call, and wipes it. A proof would be for the old keys, so there is none: where guests
+    /// are vouched for, knock with [`Guest::knock_with`] instead.
+    ///
+    /// It knocks with the last invite that this side knows. If that was rotated since, the answer is
+    /// [`LinkExpired`](super::HostAnswer::LinkExpired): ask for the new link.
     ///
     /// # Errors
     /// [`JoinError::Engine`] if there is no randomness, or the own name is not known any more.
@@ -258,11 +257,17 @@ impl Call {
         self.ended.map_or(Ok(()), |_| Err(CallError::Ended))
     }
 
-    fn hosting(&self) -> Result<(), CallError> {
-        self.living()?;
+    /// Says whether anything of one's own can still come into the log.
+    fn speaking(&self) -> Result<(), CallError> {
         if self.stranded.is_some() {
             return Err(CallError::Stranded);
         }
+        if self.group.may_send() { Ok(()) } else { Err(CallError::Starved) }
+    }
+
+    fn hosting(&self) -> Result<(), CallError> {
+        self.living()?;
+        self.speaking()?;
         if !self.is_host() {
             return Err(CallError::NotHost); // R1
         }

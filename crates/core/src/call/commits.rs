@@ -31,6 +31,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Wanted {
     pub(super) admit: BTreeSet<ParticipantId>,
     pub(super) remove: BTreeSet<ParticipantId>,
+    /// Who is silent, for as long as he is (R13, R21).
+    pub(super) remove_silent: BTreeSet<ParticipantId>,
     /// With the right to admit, or without.
     pub(super) make_host: BTreeMap<ParticipantId, bool>,
     pub(super) unmake_host: BTreeSet<ParticipantId>,
@@ -54,18 +56,23 @@ impl Wanted {
         *self = Self {
             admit: core::mem::take(&mut self.admit),
             remove: core::mem::take(&mut self.remove),
+            remove_silent: core::mem::take(&mut self.remove_silent),
             leave: self.leave,
             ..Self::default()
         };
     }
 
     pub(super) fn any_commit(&self) -> bool {
-        !(self.admit.is_empty() && self.remove.is_empty()) || self.any_policy()
+        !self.admit.is_empty() || self.is_urgent() || self.any_policy()
     }
 
-    /// Removals wait for nothing: who is to be removed must not be able to delay it by commits of his own.
+    pub(super) fn removes(&self) -> BTreeSet<ParticipantId> {
+        self.remove.union(&self.remove_silent).copied().collect()
+    }
+
+    /// Removals wait for nobody else: who is to be removed must not be able to delay it by commits of his own.
     pub(super) fn is_urgent(&self) -> bool {
-        !self.remove.is_empty()
+        !(self.remove.is_empty() && self.remove_silent.is_empty())
     }
 }
 
@@ -74,6 +81,7 @@ pub(super) struct InFlight {
     pub(super) position: u64,
     pub(super) bytes: Bytes,
     pub(super) what: Own,
+    pub(super) launched_at: Time,
     resend_at: Time,
 }
 
@@ -94,7 +102,7 @@ impl InFlight {
     }
 
     pub(super) fn new(position: u64, bytes: Vec<u8>, what: Own, now: Time) -> Self {
-        Self { position, bytes: Bytes::from(bytes), what, resend_at: now + RESEND_AFTER }
+        Self { position, bytes: Bytes::from(bytes), what, launched_at: now, resend_at: now + RESEND_AFTER }
     }
 
     pub(super) fn resend_at(&self) -> Time {
@@ -121,6 +129,8 @@ const FIRST_BATCH: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Pace {
     begun: VecDeque<Time>,
+    /// The last own removal.
+    removed_at: Option<Time>,
 }
 
 impl Pace {
@@ -131,15 +141,18 @@ impl Pace {
         }
     }
 
-    /// Returns when a commit of departures may go out: who leaves in the same moment leaves with one.
-    pub(super) fn may_cover_at(&self) -> Time {
-        match self.begun.back() {
-            Some(last) if self.begun.len() > 1 => *last + FIRST_BATCH,
-            _ => Time::ZERO,
-        }
+    /// An own commit that removes somebody was applied.
+    pub(super) fn removed_at(&mut self, now: Time) {
+        self.removed_at = Some(now);
     }
 
-    /// Returns when the next commit may go out.
+    /// Returns when the next own removal may go out: what others do cannot delay it, and who removes one after the other does it no
+    /// faster than R8 has it.
+    pub(super) fn may_remove_at(&self, epoch_bits: u32, retention: Duration) -> Time {
+        self.removed_at.map_or(Time::ZERO, |at| at + retention / (1 << (epoch_bits - 1)))
+    }
+
+    /// Returns when the next commit may go out that is no removal.
     pub(super) fn may_commit_at(&self, epoch_bits: u32, retention: Duration, now: Time) -> Time {
         let limit = match self.begun.front() {
             Some(first) if self.begun.len() >= 1 << (epoch_bits - 1) => *first + retention,

@@ -179,19 +179,30 @@ impl Recorder {
         self.raise(None, TroubleKind::RefusedTalk, 1);
     }
 
-    /// A participant said something in an epoch, authentically. What is late says less than what was heard before it.
-    pub(super) fn heard_in(&mut self, id: ParticipantId, epoch: Epoch, newest: Epoch) {
+    /// A participant said something in an epoch, authentically. Of that it is an old one makes much only who will soon say more:
+    /// a host, with his next beat.
+    pub(super) fn heard_in(&mut self, id: ParticipantId, epoch: Epoch, newest: Epoch, is_beat: bool) {
         let reached = self.reached.entry(id).or_insert(epoch);
         *reached = (*reached).max(epoch);
         let behind = newest.0.saturating_sub(reached.0);
-        self.so_far.participants.entry(id).or_default().epochs_behind = Some(behind);
+        let known = &mut self.so_far.participants.entry(id).or_default().epochs_behind;
+        if is_beat || behind == 0 || known.is_some_and(|known| known > 0) {
+            *known = Some(behind);
+        }
     }
 
     /// A participant has not acknowledged the newest epoch by its deadline.
     pub(super) fn has_not_acknowledged(&mut self, id: ParticipantId, newest: Epoch) {
         let before = Epoch(newest.0.saturating_sub(1));
         let reached = self.reached.get(&id).copied().unwrap_or(before);
-        self.heard_in(id, reached, newest);
+        self.heard_in(id, reached, newest, true);
+    }
+
+    /// Somebody else has committed: who was late for the epoch before acknowledges this one to him.
+    pub(super) fn acknowledged_elsewhere(&mut self) {
+        for about in self.so_far.participants.values_mut() {
+            about.epochs_behind.take_if(|behind| *behind == 1);
+        }
     }
 
     /// Forgets those who left. To be called when the roster changes and after each survey.
@@ -398,17 +409,17 @@ mod tests {
     #[test]
     fn who_stays_behind_is_told_and_who_catches_up_is_not() {
         let mut recorder = Recorder::default();
-        recorder.heard_in(ANN, Epoch(8), Epoch(9));
-        recorder.heard_in(BOB, Epoch(7), Epoch(9));
+        recorder.heard_in(ANN, Epoch(8), Epoch(9), true);
+        recorder.heard_in(BOB, Epoch(7), Epoch(9), true);
         assert!(recorder.due(at(0)).is_empty() && recorder.due(at(14_999)).is_empty(), "a moment");
-        recorder.heard_in(ANN, Epoch(10), Epoch(10));
-        recorder.heard_in(ANN, Epoch(8), Epoch(10)); // late
+        recorder.heard_in(ANN, Epoch(10), Epoch(10), true);
+        recorder.heard_in(ANN, Epoch(8), Epoch(10), true); // late
         recorder.has_not_acknowledged(BOB, Epoch(10));
         let behind = Trouble { participant: Some(BOB), kind: TroubleKind::Behind, count: 3 };
         assert_eq!(recorder.due(at(15_000)), [behind]);
         assert!(recorder.due(at(24_999)).is_empty());
         assert_eq!(recorder.due(at(25_000)), [behind], "he still is");
-        recorder.heard_in(BOB, Epoch(10), Epoch(10));
+        recorder.heard_in(BOB, Epoch(10), Epoch(10), true);
         assert!(recorder.due(at(60_000)).is_empty());
         let snapshot = recorder.snapshot((0, 0));
         assert_eq!(snapshot.participants[&ANN].epochs_behind, Some(0));
@@ -423,7 +434,7 @@ mod tests {
         for id in [ANN, BOB] {
             recorder.survey(faults(Some(id), FORGED, 1), at(0));
             recorder.violation(id);
-            recorder.heard_in(id, Epoch(8), Epoch(9));
+            recorder.heard_in(id, Epoch(8), Epoch(9), true);
         }
         recorder.skipped();
         recorder.due(at(0));
@@ -450,7 +461,7 @@ mod tests {
         recorder.refused_knock();
         recorder.refused_talk();
         recorder.refused_talk();
-        recorder.heard_in(ANN, Epoch(7), Epoch(9));
+        recorder.heard_in(ANN, Epoch(7), Epoch(9), true);
         let snapshot = recorder.snapshot((5, 600));
         assert_eq!((snapshot.held_frames, snapshot.held_bytes), (5, 600));
         assert_eq!((snapshot.skipped_entries, snapshot.refused_knocks, snapshot.refused_talk), (1, 1, 2));

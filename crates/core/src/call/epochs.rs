@@ -46,6 +46,8 @@ pub(super) struct Change {
     pub(super) close_older_at: Time,
     pub(super) newcomers: bool,
     pub(super) removals: bool,
+    /// When the commit could have been in the log at the earliest.
+    pub(super) since: Time,
 }
 
 /// The epochs of a call that are not closed yet, by number.
@@ -68,7 +70,7 @@ pub(super) enum NotTaken {
 impl Epochs {
     /// A new epoch was applied: older ones close at `close_older_at` at the latest.
     pub(super) fn begin(&mut self, keys: EpochKeys, change: Change, epoch_bits: u32) {
-        let Change { switch_at, close_older_at, newcomers, removals } = change;
+        let Change { switch_at, close_older_at, newcomers, removals, .. } = change;
         for life in self.lives.values_mut() {
             life.close_at = Some(life.close_at.map_or(close_older_at, |at| at.min(close_older_at)));
         }
@@ -146,8 +148,9 @@ impl Epochs {
                 self.lives.iter().any(|(e, life)| Some(*e) > self.sealing && *e <= epoch && life.newcomers);
             self.sealing = Some(epoch);
             event(Event::Switched(epoch));
-            if newcomers {
-                event(Event::KeyframeNeeded { epoch, tracks: ring.picture_tracks() });
+            let tracks = ring.picture_tracks();
+            if newcomers && !tracks.is_empty() {
+                event(Event::KeyframeNeeded { epoch, tracks });
             }
         }
     }

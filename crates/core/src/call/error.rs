@@ -50,6 +50,13 @@ pub enum CallError {
     /// This participant is not a host.
     #[error("the participant is not a host")]
     NotAHost,
+    /// Somebody must be able to let people in.
+    #[error("there would be nobody left who may admit")]
+    LastWhoMayAdmit,
+    /// Too many own entries of this epoch were kept out of the log: the others would not hear another one. Until somebody else
+    /// commits, or the app has this participant join anew, nothing can be done ([`Event::LogStarved`](crate::Event::LogStarved)).
+    #[error("too many entries of this epoch were kept out of the log")]
+    Starved,
     /// Somebody must be a host.
     #[error("there would be no host left")]
     LastHost,
@@ -74,7 +81,7 @@ pub enum CallError {
     /// A host cannot remove himself; leaving is another command.
     #[error("to remove oneself is to leave")]
     Yourself,
-    /// The policy allows no more participants.
+    /// The policy allows no more participants, or their proofs take so much room that an answer would be too long.
     #[error("the call is full")]
     Full,
     /// The policy takes no more hosts.

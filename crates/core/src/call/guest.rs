@@ -32,8 +32,10 @@ pub enum HostAnswer {
     Admitted(Admission),
     /// Turned away.
     Denied,
-    /// The invite was rotated: knock again with the new link.
+    /// The invite was rotated: ask for the new link, and knock with that.
     LinkExpired,
+    /// The call is over: its last host has left.
+    CallOver,
 }
 
 /// A host's "come in", checked to be from a holder of the lobby key, but not yet acted on.
@@ -115,6 +117,13 @@ impl Guest {
         self.invite.answer_mailbox(self.answer.knock())
     }
 
+    /// Gives up waiting: the message tells the hosts, who need not show this guest any more. It goes where the knock went. (Whom a host is
+    /// letting in at that very moment comes onto the roster, and is removed again when he does not show up, R13.)
+    pub fn withdraw(self) -> Message {
+        let payload = Bytes::copy_from_slice(self.answer.withdrawal());
+        Message { lane: Lane::Mailbox(self.invite.lobby_mailbox()), payload }
+    }
+
     /// Opens a message from the answer mailbox.
     ///
     /// # Errors
@@ -123,6 +132,7 @@ impl Guest {
         match self.answer.open(message).map_err(|_| JoinError::NotAnAnswer)? {
             Answer::Denied => Ok(HostAnswer::Denied),
             Answer::LinkExpired => Ok(HostAnswer::LinkExpired),
+            Answer::CallOver => Ok(HostAnswer::CallOver),
             Answer::Admitted { welcome, departed } => {
                 Ok(HostAnswer::Admitted(Admission { welcome, departed }))
             }
@@ -201,6 +211,7 @@ impl fmt::Debug for HostAnswer {
             Self::Admitted(_) => "Admitted",
             Self::Denied => "Denied",
             Self::LinkExpired => "LinkExpired",
+            Self::CallOver => "CallOver",
         })
     }
 }

@@ -1,15 +1,14 @@
 //! The next policy of a host, and what a policy change does to the invite (R12).
 
-use bytes::Bytes;
-
 use super::invite::Invite;
-use super::knock::{self, Answer};
+use super::knock::Answer;
 use super::lobby::Lobby;
-use super::message::{Event, Lane};
+use super::message::Event;
 use super::policy::{HostEntry, Policy};
 use super::{Call, roster};
 use crate::crypto::hpke::{KeyPair, PrivateKey};
 use crate::group::EngineError;
+use crate::time::Time;
 
 impl Call {
     /// Returns the policy as this host wants it, and the private key of the lobby if the invite is rotated.
@@ -34,7 +33,9 @@ impl Call {
                 policy.hosts.push(HostEntry::new(key, *may_admit));
             }
         }
-        if !wanted.rotate {
+        // Whoever steps down leaves it to the others: the new lobby's key would be his alone, and he may not hand it on.
+        let stays = policy.may_admit(&self.group.own_signature_key());
+        if !wanted.rotate || !stays {
             return Ok((policy, None));
         }
         let no_randomness = |_| EngineError("no randomness");
@@ -51,6 +52,7 @@ impl Call {
         &mut self,
         before: &Policy,
         new_lobby: Option<PrivateKey>,
+        rotate_from: Time,
     ) -> Result<(), EngineError> {
         let rotated = before.invite_number() != self.policy.invite_number();
         let may_admit = self.policy.may_admit(&self.group.own_signature_key());
@@ -62,7 +64,23 @@ impl Call {
             self.wanted.rotate = false;
         }
         if rotated || !may_admit {
-            self.close_lobby(rotated && new_lobby.is_some())?;
+            // Whoever rotates the invite tells the guests; unless he has never heard them.
+            let by = match self.roster.cause {
+                roster::Cause::Commit { by, .. } => Some(by),
+                _ => None,
+            };
+            let tells = new_lobby.is_some() || by.is_some_and(|by| !self.presence.holds_lobby_key(by));
+            let told = Answer::LinkExpired;
+            let old_key = self.close_lobby((rotated && tells).then_some(&told))?;
+            if let (true, Some(key)) = (rotated, old_key) {
+                self.retire(before.invite(self.id), key);
+            }
+        }
+        if !may_admit {
+            self.retired.clear();
+        }
+        if before.vouching() != self.policy.vouching() {
+            self.vouching_changed();
         }
         if let (true, Some(private_key)) = (may_admit, new_lobby) {
             self.lobby = Some(Lobby::new(private_key, []));
@@ -75,7 +93,7 @@ impl Call {
         let still =
             |key: &[u8]| self.policy.may_admit(key) && leaves.iter().any(|leaf| leaf.signature_key == key);
         if !rotated && before.hosts.iter().any(|host| host.may_admit() && !still(&host.key)) {
-            self.rotation_due_since.get_or_insert(self.now);
+            self.rotation_due_since.get_or_insert(rotate_from);
         }
         // The committer hands the key to whoever needs it; should he fail, their heartbeats ask for it.
         let by_me = matches!(&self.roster.cause, roster::Cause::Commit { by, .. } if *by == self.me());
@@ -92,21 +110,6 @@ impl Call {
             for id in self.roster.members.iter().filter(needs).map(|member| member.id).collect::<Vec<_>>() {
                 self.hand_over(id);
             }
-        }
-        Ok(())
-    }
-
-    /// Nobody waits here any more. Whoever rotates the invite tells the guests; the other hosts' rooms empty too.
-    fn close_lobby(&mut self, tell: bool) -> Result<(), EngineError> {
-        let Some(mut lobby) = self.lobby.take() else { return Ok(()) };
-        self.wanted.admit.clear();
-        for (guest, waiting) in lobby.take_all() {
-            if tell {
-                let nonce = knock::nonce(self.group.random()).map_err(|_| EngineError("no randomness"))?;
-                let sealed = waiting.answer.seal(&Answer::LinkExpired, nonce);
-                self.send(Lane::Mailbox(waiting.mailbox), Bytes::from(sealed));
-            }
-            self.event(Event::KnockGone(guest));
         }
         Ok(())
     }

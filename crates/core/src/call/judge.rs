@@ -29,8 +29,8 @@ pub enum Violation {
     /// R2, R4: an added leaf without a readable name, or with other capabilities, extensions or lifetime than all have.
     #[error("an added leaf is not a participant's")]
     Leaf,
-    /// R3: an added signature key was on the roster, or on the list of hosts, before.
-    #[error("a signature key was used before")]
+    /// R3: an added signature key was on the roster, or on the list of hosts, before. Or an HPKE key is in the tree already.
+    #[error("a key was used before")]
     KeyReused,
     /// Somebody is added by a host who may not admit, or such a host gives himself or others that right, or rotates the invite.
     #[error("the host may not admit")]
@@ -95,6 +95,8 @@ pub(crate) struct Before<'a> {
     pub(crate) call: CallId,
     pub(crate) policy: &'a Policy,
     pub(crate) leaves: &'a [Leaf],
+    /// HPKE keys of the tree's parent nodes; not asked about a commit that brings no keys.
+    pub(crate) parent_keys: &'a BTreeSet<Vec<u8>>,
     /// Signature keys that were on the roster before and are not any more.
     pub(crate) departed: &'a BTreeSet<Vec<u8>>,
     /// Leaves whose self-removals were logged in this epoch.
@@ -127,6 +129,7 @@ pub(crate) fn judge(before: &Before<'_>, commit: &CommitSummary) -> Result<Polic
         return Err(Violation::MayNotAdmit);
     }
     judge_adds(before, commit)?;
+    judge_new_keys(before, commit)?;
     // R2: whoever asked to leave before the commit leaves with it.
     if before.leaving.iter().any(|leaf| !commit.covered_leaves.contains(leaf)) {
         return Err(Violation::LeaveIgnored);
@@ -178,6 +181,18 @@ fn judge_adds(before: &Before<'_>, commit: &CommitSummary) -> Result<(), Violati
         }
     }
     Ok(())
+}
+
+/// No key is in the tree twice, parents included: nobody could join any more (the engine sees that in a Welcome, and only there).
+fn judge_new_keys(before: &Before<'_>, commit: &CommitSummary) -> Result<(), Violation> {
+    let added = commit.adds.iter().flat_map(|add| &add.hpke_keys);
+    let mut new = BTreeSet::new();
+    let all_new = added.chain(&commit.path_keys).all(|key| {
+        let in_tree =
+            before.parent_keys.contains(key) || before.leaves.iter().any(|leaf| leaf.encryption_key == *key);
+        !in_tree && new.insert(key)
+    });
+    if all_new { Ok(()) } else { Err(Violation::KeyReused) }
 }
 
 fn judge_policy(before: &Before<'_>, commit: &CommitSummary) -> Result<Policy, Violation> {

@@ -3,6 +3,7 @@
 //! ```text
 //! knock  = HPKE encapsulated key (32) | HPKE ciphertext of: length (2) | key package | zeros, to a multiple of 1,024
 //!          mode PSK, info = "subrosa knock 1" | call id | invite number
+//! withdrawal = 64 bytes exported from the knock's HPKE context
 //! answer = nonce (12) | AES-256-GCM of: verdict, Welcome, departed keys | zeros, to a multiple of 4,096
 //!          key exported from the knock's HPKE context, AAD = the knock's hash
 //! ```
@@ -21,6 +22,8 @@ const KNOCK_BUCKET: usize = 1024;
 /// A denial is as long as the Welcome of a small call.
 const ANSWER_BUCKET: usize = 4096;
 const TAG_LEN: usize = 16;
+/// Far shorter than any knock.
+pub(super) const WITHDRAWAL_LEN: usize = 64;
 /// Bytes of the longest knock that a host looks at.
 pub(super) const MAX_KNOCK_LEN: usize = KEY_LEN + 4 * KNOCK_BUCKET + TAG_LEN;
 
@@ -32,6 +35,7 @@ pub(super) struct NotAuthentic;
 /// The key under which the answer to one knock comes back. Only the guest and the holders of the lobby key can make it.
 pub(super) struct AnswerKey {
     key: Zeroizing<[u8; 32]>,
+    withdrawal: [u8; WITHDRAWAL_LEN],
     knock: [u8; 32],
 }
 
@@ -53,11 +57,24 @@ pub(super) enum Answer {
     Denied,
     /// R12: the invite that he knocked with is not the current one any more.
     LinkExpired,
+    /// The last host has left, and the call is over (R3).
+    CallOver,
+}
+
+impl Answer {
+    fn verdict(&self) -> u8 {
+        match self {
+            Self::Admitted { .. } => 1,
+            Self::Denied => 2,
+            Self::LinkExpired => 3,
+            Self::CallOver => 4,
+        }
+    }
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct AnswerBody {
-    /// 1 admitted, 2 denied, 3 link expired.
+    /// See [`Answer::verdict`].
     verdict: u8,
     welcome: VLBytes,
     departed: Vec<[u8; 32]>,
@@ -109,11 +126,19 @@ pub(super) fn open(
 
 impl AnswerKey {
     /// R11: exported from the knock's HPKE context and bound to the knock's hash.
-    fn export(knock: &[u8], export: impl FnOnce(&[u8], &mut [u8]) -> bool) -> Result<Self, NotAuthentic> {
+    fn export(knock: &[u8], export: impl Fn(&[u8], &mut [u8]) -> bool) -> Result<Self, NotAuthentic> {
         let knock = hash_of(knock);
         let mut key = Zeroizing::new([0; 32]);
-        let label = [&b"subrosa answer 1"[..], &knock].concat();
-        export(&label, &mut key[..]).then_some(Self { key, knock }).ok_or(NotAuthentic)
+        let mut withdrawal = [0; WITHDRAWAL_LEN];
+        let label = |what: &[u8]| [what, &knock].concat();
+        let exported = export(&label(b"subrosa answer 1"), &mut key[..])
+            && export(&label(b"subrosa withdrawal 1"), &mut withdrawal);
+        exported.then_some(Self { key, withdrawal, knock }).ok_or(NotAuthentic)
+    }
+
+    /// What the guest, and nobody else but the hosts, can say: that he does not wait any more.
+    pub(super) fn withdrawal(&self) -> &[u8; WITHDRAWAL_LEN] {
+        &self.withdrawal
     }
 
     pub(super) fn knock(&self) -> &[u8; 32] {
@@ -127,16 +152,11 @@ impl AnswerKey {
 
     /// Seals an answer under a nonce from [`nonce`]: random, as a key answers once or twice, so that no two are alike.
     pub(super) fn seal(&self, answer: &Answer, nonce: AnswerNonce) -> Vec<u8> {
-        let body = match answer {
-            Answer::Denied | Answer::LinkExpired => AnswerBody {
-                verdict: if *answer == Answer::Denied { 2 } else { 3 },
-                welcome: VLBytes::new(Vec::new()),
-                departed: Vec::new(),
-            },
-            Answer::Admitted { welcome, departed } => {
-                AnswerBody { verdict: 1, welcome: VLBytes::new(welcome.clone()), departed: departed.clone() }
-            }
+        let (welcome, departed) = match answer {
+            Answer::Admitted { welcome, departed } => (welcome.clone(), departed.clone()),
+            _ => Default::default(),
         };
+        let body = AnswerBody { verdict: answer.verdict(), welcome: VLBytes::new(welcome), departed };
         let mut sealed = body.tls_serialize_detached().expect("all fields are below the length limits");
         sealed.resize(sealed.len().next_multiple_of(ANSWER_BUCKET), 0);
         let AnswerNonce(nonce) = nonce;
@@ -167,6 +187,7 @@ impl AnswerKey {
             1 => Ok(Answer::Admitted { welcome: body.welcome.into(), departed: body.departed }),
             2 => Ok(Answer::Denied),
             3 => Ok(Answer::LinkExpired),
+            4 => Ok(Answer::CallOver),
             _ => Err(NotAuthentic),
         }
     }

@@ -1,5 +1,6 @@
 //! The waiting room, as a host has it (R10).
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::presence::KnockHash;
 use super::roster::{Fingerprint, participant_id};
 use crate::crypto::hpke::PrivateKey;
 use crate::group::{Group, VerifiedKeyPackage};
-use crate::id::{MailboxId, ParticipantId};
+use crate::id::{Epoch, MailboxId, ParticipantId};
 use crate::time::Time;
 
 /// Guests that may wait at once; further knocks are refused until somebody is answered.
@@ -25,6 +26,8 @@ pub(super) const MAX_REMEMBERED: usize = 65_536;
 /// genuine or not, so a flood takes a fiftieth of a processor and no more.
 const KNOCKS_PER_SECOND: u32 = 100;
 const KNOCKS_AT_ONCE: u32 = 2048;
+/// R4: how long a guest waits, on the host's clock, before he has to knock anew; his key package itself never expires.
+const WAITS_FOR: Duration = Duration::from_secs(4 * 3600);
 
 /// A message in the lobby's mailbox was not a knock that can be answered. Nothing was kept of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
@@ -71,9 +74,23 @@ pub(super) struct Waiting {
     pub(super) mailbox: MailboxId,
     pub(super) vouching: Vouching,
     knock: Knock,
+    since: Time,
 }
 
 impl Waiting {
+    /// What a verifier is asked.
+    fn request(&self) -> Option<VouchRequest> {
+        let Credential { profile, proof, .. } = Credential::decode(&self.key_package.leaf.credential)?;
+        Some(VouchRequest {
+            id: self.knock.id,
+            name: profile.name().to_owned(),
+            kind: profile.kind(),
+            signature_key: self.key_package.leaf.signature_key.as_slice().try_into().ok()?,
+            fingerprint: self.knock.fingerprint,
+            proof,
+        })
+    }
+
     /// Returns how other hosts know the knock.
     pub(super) fn short_hash(&self) -> KnockHash {
         short(self.answer.knock())
@@ -103,9 +120,33 @@ pub(super) struct Lobby {
     answered: BTreeSet<KnockHash>,
     seen_ids: BTreeSet<ParticipantId>,
     seen_hpke_keys: BTreeSet<Vec<u8>>,
-    /// Knocks that may still be opened, in thousandths, and since when.
-    allowance: u64,
+    /// HPKE keys of the tree in an epoch, so that a flood of knocks does not read them out each time.
+    tree_keys: Option<(Epoch, BTreeSet<Vec<u8>>)>,
+    allowance: Allowance,
+}
+
+/// How many messages may still be opened: so many at once, and so many a second in the long run.
+pub(super) struct Allowance {
+    at_once: u32,
+    per_second: u32,
+    /// In thousandths of a message, and since when.
+    left: u64,
     counted_at: Time,
+}
+
+impl Allowance {
+    pub(super) fn new(at_once: u32, per_second: u32) -> Self {
+        Self { at_once, per_second, left: u64::from(at_once) * 1000, counted_at: Time::ZERO }
+    }
+
+    pub(super) fn spend(&mut self, now: Time) -> Result<(), KnockFault> {
+        let earned = (now - self.counted_at).as_millis().saturating_mul(u128::from(self.per_second));
+        let full = u64::from(self.at_once) * 1000;
+        self.left = self.left.saturating_add(u64::try_from(earned).unwrap_or(full)).min(full);
+        self.counted_at = now;
+        self.left = self.left.checked_sub(1000).ok_or(KnockFault::TooFast)?;
+        Ok(())
+    }
 }
 
 /// What a knock is told apart by, here and among hosts: the first half of its hash.
@@ -132,13 +173,53 @@ impl Lobby {
             answered: answered.into_iter().take(MAX_REMEMBERED).collect(),
             seen_ids: BTreeSet::new(),
             seen_hpke_keys: BTreeSet::new(),
-            allowance: u64::from(KNOCKS_AT_ONCE) * 1000,
-            counted_at: Time::ZERO,
+            tree_keys: None,
+            allowance: Allowance::new(KNOCKS_AT_ONCE, KNOCKS_PER_SECOND),
         }
     }
 
     pub(super) fn private_key(&self) -> &PrivateKey {
         &self.private_key
+    }
+
+    pub(super) fn into_private_key(self) -> PrivateKey {
+        self.private_key
+    }
+
+    /// Returns the guests who wait and whom hosts have been told of.
+    pub(super) fn knocks(&self) -> impl Iterator<Item = &Knock> {
+        self.waiting
+            .values()
+            .filter(|waiting| waiting.vouching != Vouching::Asked)
+            .map(|waiting| &waiting.knock)
+    }
+
+    pub(super) fn find(&self, is: impl Fn(&Waiting) -> bool) -> Option<ParticipantId> {
+        self.waiting.iter().find(|(_, waiting)| is(waiting)).map(|(id, _)| *id)
+    }
+
+    pub(super) fn expired(&self, now: Time) -> impl Iterator<Item = ParticipantId> {
+        let is_over = move |waiting: &Waiting| now - waiting.since >= WAITS_FOR;
+        self.waiting.iter().filter(move |(_, waiting)| is_over(waiting)).map(|(id, _)| *id)
+    }
+
+    /// The policy asks for a verifier since now, or not any more: returns whom it has to be asked about, or who is shown now.
+    pub(super) fn require_vouching(&mut self, required: bool) -> Vec<Heard> {
+        let mut heard = Vec::new();
+        for waiting in self.waiting.values_mut() {
+            match (&waiting.vouching, required) {
+                (Vouching::NotNeeded, true) => {
+                    waiting.vouching = Vouching::Asked;
+                    heard.extend(waiting.request().map(Heard::Vouch));
+                }
+                (Vouching::Asked, false) => {
+                    waiting.vouching = Vouching::NotNeeded;
+                    heard.push(Heard::Knock(waiting.knock.clone()));
+                }
+                _ => {}
+            }
+        }
+        heard
     }
 
     /// Returns hashes of knocks that were answered, some `max` of them.
@@ -164,15 +245,6 @@ impl Lobby {
         core::mem::take(&mut self.waiting).into_iter().collect()
     }
 
-    fn spend_allowance(&mut self, now: Time) -> Result<(), KnockFault> {
-        let earned = (now - self.counted_at).as_millis().saturating_mul(u128::from(KNOCKS_PER_SECOND));
-        let full = u64::from(KNOCKS_AT_ONCE) * 1000;
-        self.allowance = self.allowance.saturating_add(u64::try_from(earned).unwrap_or(full)).min(full);
-        self.counted_at = now;
-        self.allowance = self.allowance.checked_sub(1000).ok_or(KnockFault::TooFast)?;
-        Ok(())
-    }
-
     /// Takes in a knock: everything is checked before anything is kept.
     pub(super) fn knock(
         &mut self,
@@ -196,7 +268,7 @@ impl Lobby {
         if self.waiting.len() >= MAX_WAITING || self.seen.len() >= MAX_REMEMBERED {
             return Err(KnockFault::Full);
         }
-        self.spend_allowance(now)?;
+        self.allowance.spend(now)?;
         let (key_package, answer) =
             knock::open(invite, &self.private_key, bytes).map_err(|_| KnockFault::Unauthentic)?;
         let key_package = group.verify_key_package(&key_package).ok_or(KnockFault::Unsuitable)?;
@@ -207,7 +279,11 @@ impl Lobby {
         let id = participant_id(invite.call(), &key_package.leaf.signature_key);
         // MLS takes no key twice, so two guests who share one could not be admitted together.
         let [leaf_key, init_key] = &key_package.leaf.hpke_keys;
-        let in_tree = |key: &Vec<u8>| group.leaves().iter().any(|leaf| leaf.encryption_key == *key);
+        if self.tree_keys.as_ref().is_none_or(|(epoch, _)| *epoch != group.epoch()) {
+            let leaves = group.leaves().into_iter().map(|leaf| leaf.encryption_key);
+            self.tree_keys = Some((group.epoch(), leaves.chain(group.parent_keys()).collect()));
+        }
+        let in_tree = |key: &Vec<u8>| self.tree_keys.as_ref().is_some_and(|(_, keys)| keys.contains(key));
         let reused = |key: &Vec<u8>| self.seen_hpke_keys.contains(key) || in_tree(key);
         let id_reused = known(&key_package.leaf.signature_key) || self.seen_ids.contains(&id);
         if id_reused || leaf_key == init_key || reused(leaf_key) || reused(init_key) {
@@ -217,21 +293,18 @@ impl Lobby {
         self.seen_ids.insert(id);
         self.seen.insert(hash);
         let mailbox = invite.answer_mailbox(answer.knock());
-        let Credential { profile, proof, .. } = credential;
+        let profile = credential.profile;
         let fingerprint = Fingerprint::of(&key_package.leaf.signature_key);
         let (name, kind) = (profile.name().to_owned(), profile.kind());
         let knock = Knock { id, name, kind, fingerprint, vouched_as: None };
-        let request = VouchRequest {
-            id,
-            name: knock.name.clone(),
-            kind,
-            signature_key: key_package.leaf.signature_key.as_slice().try_into().unwrap_or([0; 32]),
-            proof,
-        };
         let vouching = if to_be_vouched { Vouching::Asked } else { Vouching::NotNeeded };
-        let waiting = Waiting { key_package, answer, mailbox, vouching, knock: knock.clone() };
+        let waiting = Waiting { key_package, answer, mailbox, vouching, knock: knock.clone(), since: now };
+        let heard = match to_be_vouched {
+            true => Heard::Vouch(waiting.request().ok_or(KnockFault::Unsuitable)?),
+            false => Heard::Knock(knock),
+        };
         self.waiting.insert(id, waiting);
-        Ok(if to_be_vouched { Heard::Vouch(request) } else { Heard::Knock(knock) })
+        Ok(heard)
     }
 
     /// A verifier of the app has spoken for a guest; `None` if it was not asked about him.

@@ -1,13 +1,12 @@
 //! The log: taking in entries in order, and getting one's own into it (R5, R6, R24).
 
+use core::time::Duration;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::commits::{BACK_OFF, InFlight, MAX_ADMITTED_AT_ONCE, Own, STARVED, Wanted, wait_after_garbage};
 use super::epochs::Change;
 use super::judge::{Attempt, Before, Violation, judge};
-use super::knock::{self, Answer};
-use super::lobby::Admitted;
+use super::knock::Answer;
 use super::message::{EndReason, Event, Lane, SkipReason};
 use super::policy::{Policy, PolicyChange};
 use super::roster::{self, Cause, Member};
@@ -19,13 +18,30 @@ use crate::time::Time;
 
 /// Bytes of the longest entry that is looked at; a commit that admits a thousand takes a third of it.
 const MAX_ENTRY_LEN: usize = 1 << 20;
+/// Bytes of the longest Welcome that is sent, with the departed keys beside it: padded and sealed it stays below a mebibyte, which is what
+/// a delivery service takes.
+const MAX_ANSWER_LEN: usize = (1 << 20) - 8192;
+/// What a leaf takes of a Welcome beside its credential, with the parent above it; and what each of the guests does. Measured, rounded up.
+const LEAF_LEN: usize = 340;
+const GROUP_SECRETS_LEN: usize = 170;
+const DEPARTED_LEN: usize = 32;
 const UNDO_FAILED: EngineError = EngineError("undoing a refused entry");
+
+/// How long the invite stays after a host was removed who said that he is stranded.
+const STRANDED_KNOCK_WITHIN: Duration = Duration::from_secs(30);
 
 /// Of a guest's key package, without his credential.
 const KEY_PACKAGE_LEN: usize = 400;
 
 /// An own commit, whom it admits, and the key of the lobby that it opens.
 type Staged = (OwnCommit, Vec<ParticipantId>, Option<PrivateKey>);
+
+/// What is known of an own commit when it is read back.
+struct Confirmed {
+    launched_at: Time,
+    /// R12: the private key of the lobby that it opens.
+    lobby: Option<PrivateKey>,
+}
 
 impl Call {
     pub(super) fn handle_entry(&mut self, position: u64, bytes: &[u8]) -> Result<(), HandleError> {
@@ -41,7 +57,9 @@ impl Call {
         self.next += 1;
         let applied = match self.in_flight.take() {
             // R6: own entries are recognised by their bytes, and count once they are read back.
-            Some(own) if own.position == position && own.bytes == bytes => self.confirmed(own.what),
+            Some(own) if own.position == position && own.bytes == bytes => {
+                self.confirmed(own.what, own.launched_at)
+            }
             own => self.beaten(own.is_some(), position, bytes),
         };
         // Half an epoch is no state to go on from.
@@ -59,7 +77,7 @@ impl Call {
         if own_one && !meant_something {
             self.lost_to_garbage += 1;
             self.not_before = self.now + wait_after_garbage(self.lost_to_garbage);
-            if self.lost_to_garbage == STARVED {
+            if self.lost_to_garbage == STARVED || !self.group.may_send() {
                 self.event(Event::LogStarved);
             }
         }
@@ -132,10 +150,12 @@ impl Call {
     }
 
     fn judge(&self, leaves: &[Leaf], summary: &CommitSummary) -> Result<Policy, Violation> {
+        let brings_keys = !(summary.adds.is_empty() && summary.path_keys.is_empty());
         let before = Before {
             call: self.id,
             policy: &self.policy,
             leaves,
+            parent_keys: &if brings_keys { self.group.parent_keys() } else { BTreeSet::new() },
             departed: &self.departed,
             leaving: &self.group.logged_leaves(),
             invite_psk_id: &self.invite().psk_id(),
@@ -148,7 +168,7 @@ impl Call {
         roster::participant_id(self.id, key)
     }
 
-    fn confirmed(&mut self, own: Own) -> Result<(), EngineError> {
+    fn confirmed(&mut self, own: Own, launched_at: Time) -> Result<(), EngineError> {
         match own {
             Own::Leave => {
                 if self.group.own_leave_is_logged() {
@@ -163,28 +183,11 @@ impl Call {
                     .judge(&leaves, &summary)
                     .map_err(|_| EngineError("an own commit breaks the policy"))?;
                 self.group.merge_own()?;
-                self.applied(&leaves, &summary, policy, true, lobby)?;
+                self.applied(&leaves, &summary, policy, true, Some(Confirmed { launched_at, lobby }))?;
                 // R6: only now do guests get their Welcome.
                 self.release(welcome, &admitted)
             }
         }
-    }
-
-    /// R11: seals the Welcome to each guest under the key of his knock.
-    fn release(&mut self, welcome: Option<Vec<u8>>, admitted: &[ParticipantId]) -> Result<(), EngineError> {
-        let Some(welcome) = welcome else { return Ok(()) };
-        let departed = self.departed.iter().filter_map(|key| key.as_slice().try_into().ok()).collect();
-        let answer = Arc::new(Answer::Admitted { welcome, departed });
-        let mut settled = Vec::new();
-        for guest in admitted {
-            self.wanted.admit.remove(guest);
-            let Some(waiting) = self.lobby.as_mut().and_then(|lobby| lobby.take(*guest)) else { continue };
-            let nonce = knock::nonce(self.group.random()).map_err(|_| EngineError("no randomness"))?;
-            settled.push(waiting.short_hash());
-            self.admissions.push_back(Admitted { waiting, answer: Arc::clone(&answer), nonce });
-        }
-        self.tell_settled(settled);
-        Ok(())
     }
 
     /// A commit was merged: the group is in its new epoch, `leaves` are those before it.
@@ -194,7 +197,7 @@ impl Call {
         summary: &CommitSummary,
         policy: Policy,
         stays: bool,
-        new_lobby: Option<PrivateKey>,
+        own: Option<Confirmed>,
     ) -> Result<(), EngineError> {
         let by = self.id_at(leaves, summary.committer);
         let ids =
@@ -214,12 +217,15 @@ impl Call {
         let (now, removals) = (self.now, !removed.is_empty());
         let change = summary.policy.is_some().then(|| PolicyChange::between(&self.policy, &policy));
         let somebody_removed = removals && self.can_admit();
+        // R7: a host who is stranded knocks with the invite that he has; he gets a moment for that before it is rotated.
+        let is_stranded = |id: &ParticipantId| self.presence.is_stranded(*id);
+        let rotate_from = if removed.iter().any(is_stranded) { now + STRANDED_KNOCK_WITHIN } else { now };
         let cause = Cause::Commit { by, admitted, removed, left, policy: change };
         let before = core::mem::replace(&mut self.policy, policy);
         self.leave_seen_at = None;
-        let (after, own) = (self.group.leaves(), self.group.own_leaf());
+        let (after, own_leaf) = (self.group.leaves(), self.group.own_leaf());
         let (id, epoch) = (self.id, self.group.epoch());
-        self.roster = roster::build(id, epoch, cause, &after, own, &self.policy, Some(&self.roster))
+        self.roster = roster::build(id, epoch, cause, &after, own_leaf, &self.policy, Some(&self.roster))
             .ok_or(EngineError("a leaf that was judged is not a participant's"))?;
         self.lost_to_garbage = 0;
         self.begin_epoch(Change {
@@ -227,8 +233,12 @@ impl Call {
             close_older_at: now + self.policy.retention(removals),
             newcomers: !summary.adds.is_empty(),
             removals,
+            since: own.as_ref().map_or(now, |own| own.launched_at),
         })?;
-        self.invite_after(&before, new_lobby)?;
+        if own.is_some() && removals {
+            self.pace.removed_at(now);
+        }
+        self.invite_after(&before, own.and_then(|own| own.lobby), rotate_from)?;
         self.hear_what_was_early();
         if somebody_removed && self.rotation_due_since.is_none() {
             self.event(Event::RotationAdvised);
@@ -244,6 +254,10 @@ impl Call {
         }
         // R3: the last host's own leaving ends the call.
         if self.staying_hosts().is_empty() {
+            // Nobody is here any more who could let them in.
+            if self.close_lobby(Some(&Answer::CallOver)).is_err() {
+                self.wanted.admit.clear();
+            }
             self.end(if leaf == self.group.own_leaf() { EndReason::Left } else { EndReason::LastHostLeft });
         }
     }
@@ -280,15 +294,16 @@ impl Call {
     fn next_commit_at(&self) -> Time {
         // The host with the lowest leaf commits departures; the others step in, one after the other.
         let Some(grace) = self.grace(|member| member.is_host) else { return Time::NEVER };
-        let cover_at =
-            self.leave_seen_at.map_or(Time::NEVER, |seen| (seen + grace).max(self.pace.may_cover_at()));
-        if self.wanted.is_urgent() {
-            return Time::ZERO;
-        }
-        // R8 paces all but removals and departures.
-        let retention = self.policy.longest_retention();
-        let paced = self.pace.may_commit_at(self.policy.epoch_bits(), retention, self.now);
-        if self.wanted.any_commit() { paced.min(cover_at) } else { cover_at }
+        // R8 paces all but removals. (Whoever leaves has stopped to speak, and can wait for a moment.)
+        let (bits, retention) = (self.policy.epoch_bits(), self.policy.longest_retention());
+        let paced = self.pace.may_commit_at(bits, retention, self.now);
+        let cover_at = self.leave_seen_at.map_or(Time::NEVER, |seen| (seen + grace).max(paced));
+        let urgent_at = match self.wanted.is_urgent() {
+            true => self.pace.may_remove_at(bits, retention),
+            false => Time::NEVER,
+        };
+        let wanted_at = if self.wanted.any_commit() { paced } else { Time::NEVER };
+        urgent_at.min(cover_at).min(wanted_at)
     }
 
     /// Works towards what is wanted, one entry at a time.
@@ -307,9 +322,10 @@ impl Call {
     fn forget_what_no_longer_applies(&mut self) {
         let (roster, lobby) = (&self.roster, &self.lobby);
         let leaving = self.group.logged_leaves();
-        self.wanted
-            .remove
-            .retain(|id| roster.member(*id).is_some_and(|member| !leaving.contains(&member.leaf)));
+        let stays =
+            |id: &ParticipantId| roster.member(*id).is_some_and(|member| !leaving.contains(&member.leaf));
+        self.wanted.remove.retain(stays);
+        self.wanted.remove_silent.retain(stays);
         let is = |id: &ParticipantId, fits: &dyn Fn(&Member) -> bool| roster.member(*id).is_some_and(fits);
         self.wanted
             .make_host
@@ -344,7 +360,8 @@ impl Call {
         }
         // Where somebody else was faster and the call is full now, guests wait to be admitted anew.
         let members = self.roster.members.len();
-        let room = (self.policy.max_participants as usize + self.wanted.remove.len()).saturating_sub(members);
+        let room =
+            (self.policy.max_participants as usize + self.wanted.removes().len()).saturating_sub(members);
         while self.wanted.admit.len() > room {
             self.wanted.admit.pop_last();
         }
@@ -364,7 +381,7 @@ impl Call {
 
     /// Builds one commit of what is wanted: removals first, with admissions; a policy change alone (R2); then admissions.
     fn stage_wanted(&mut self) -> Result<Staged, EngineError> {
-        if self.wanted.remove.is_empty() && self.wanted.any_policy() {
+        if !self.wanted.is_urgent() && self.wanted.any_policy() {
             return self.stage_policy().inspect_err(|_| self.wanted.forget_policy());
         }
         let admitted = self.next_guests();
@@ -378,10 +395,22 @@ impl Call {
         match self.stage(false, &[*first]) {
             Ok(own) => Ok((own, vec![*first], None)),
             Err(_) => {
-                self.turn_out(*first);
+                self.turn_out(*first)?;
                 Err(error)
             }
         }
+    }
+
+    /// Says whether the answer to these guests would not be too long; about, before there is one.
+    pub(super) fn answer_fits(&self, guests: &BTreeSet<ParticipantId>) -> bool {
+        let credential = |id: &ParticipantId| {
+            let waiting = self.lobby.as_ref().and_then(|lobby| lobby.waiting(*id));
+            waiting.map_or(0, |waiting| waiting.key_package.leaf.credential.len())
+        };
+        let members = self.roster.members.iter().map(|member| member.name.len() + member.proof.len());
+        let leaves = members.chain(guests.iter().map(credential)).map(|len| len + LEAF_LEN);
+        let secrets = GROUP_SECRETS_LEN * guests.len().min(MAX_ADMITTED_AT_ONCE);
+        leaves.sum::<usize>() + secrets + DEPARTED_LEN * self.departed.len() <= MAX_ANSWER_LEN
     }
 
     /// As many of the guests to be admitted as fit into one entry.
@@ -403,7 +432,7 @@ impl Call {
         let leaf_of = |id: &ParticipantId| self.roster.member(*id).map(|member| member.leaf);
         let plan = Plan {
             adds: admitted.iter().filter_map(|id| Some(&lobby?.waiting(*id)?.key_package)).collect(),
-            removes: self.wanted.remove.iter().filter(|_| removals).filter_map(leaf_of).collect(),
+            removes: self.wanted.removes().iter().filter(|_| removals).filter_map(leaf_of).collect(),
             policy: None,
             psk_id: &psk_id,
         };
@@ -422,17 +451,21 @@ impl Call {
     fn judge_own(&mut self, own: OwnCommit) -> Result<OwnCommit, EngineError> {
         let leaves = self.group.leaves();
         let allowed = self.group.own_summary().is_some_and(|own| self.judge(&leaves, &own).is_ok());
-        if allowed && own.commit.len() <= MAX_ENTRY_LEN {
+        let departed = DEPARTED_LEN * self.departed.len();
+        let answer = own.welcome.as_ref().map_or(0, |welcome| welcome.len() + departed);
+        let fits = own.commit.len() <= MAX_ENTRY_LEN && answer <= MAX_ANSWER_LEN;
+        if allowed && fits {
             return Ok(own);
         }
         self.group.drop_own()?;
-        Err(EngineError("an own commit breaks the policy"))
+        let why =
+            if allowed { "longer than a delivery service takes" } else { "an own commit breaks the policy" };
+        Err(EngineError(why))
     }
 
-    fn turn_out(&mut self, guest: ParticipantId) {
-        self.wanted.admit.remove(&guest);
-        self.lobby.as_mut().map(|lobby| lobby.take(guest));
+    fn turn_out(&mut self, guest: ParticipantId) -> Result<(), EngineError> {
         self.event(Event::GuestUnusable(guest));
+        self.turn_away(guest)
     }
 
     /// Sends an own entry to the log and waits to read it back.

@@ -56,9 +56,10 @@ pub enum Event {
     /// A guest asks to be let in; a host may [`admit`](super::Call::admit) or [`deny`](super::Call::deny).
     Knock(Knock),
     /// Before a guest's knock is shown, a verifier of the app has to speak for him: answer with
-    /// [`vouch`](super::Call::vouch). Comes only where [`require_vouching`](super::Call::require_vouching) asked for it.
+    /// [`vouch`](super::Call::vouch). Comes only in calls whose [configuration](super::CallConfig::vouching) asks for it.
     Vouch(VouchRequest),
-    /// A guest does not wait any more: another host answered him, or the invite that he knocked with was rotated.
+    /// A guest does not wait any more: another host answered him, he has gone, he waited for longer than four hours, or the invite that
+    /// he knocked with was rotated.
     KnockGone(ParticipantId),
     /// The set of [`mailboxes`](super::Call::mailboxes) to read has changed.
     Mailboxes,
@@ -89,12 +90,16 @@ pub enum Event {
     /// Fresh heartbeats of some hosts are missing, so nothing is sealed or opened until they come (R21): the delivery service is
     /// down, or keeps something back, a removal perhaps.
     CutOff {
-        /// The hosts who are not heard.
+        /// The hosts who are not heard, or whom an own commit makes hosts that does not come back from the log.
         silent: Vec<ParticipantId>,
     },
     /// No host is heard any more, so nothing is sealed or opened (R22). The user may
     /// [`go_on_without_host`](super::Call::go_on_without_host).
-    HostSilent,
+    HostSilent {
+        /// Something came that could be of an epoch that is not reached here: the hosts may well be there, and the server keeps the log
+        /// back, a removal perhaps. (Nobody can vouch for it, nor for its being `false`.)
+        newer_epoch: bool,
+    },
     /// All hosts are heard again: frames are sealed and opened as before. What the others sent meanwhile is lost here: ask them for
     /// keyframes as after any loss of media.
     Resumed,
@@ -129,7 +134,8 @@ pub enum Event {
     /// An own commit could not be built. Admissions and removals are tried again later; a policy change is not.
     CommitFailed(EngineError),
     /// The delivery service keeps this participant's entries out of the log: garbage takes their positions. The call goes on
-    /// trying, less and less often; after some 4,000 tries in one epoch it waits for the next.
+    /// trying, less and less often; after some 4,000 tries in one epoch it waits for the next, says this once more, and refuses commands
+    /// with [`CallError::Starved`](super::CallError::Starved).
     LogStarved,
     /// The call is over for this participant; nothing is sealed or opened any more. Drop the [`Call`](super::Call): that wipes
     /// what is left of its secrets.
@@ -216,6 +222,8 @@ pub struct VouchRequest {
     pub kind: Kind,
     /// His public signature key (Ed25519); he has shown that he holds the private one.
     pub signature_key: [u8; 32],
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
     /// What he brought along: a certificate chain, a signed token; perhaps nothing.
     pub proof: Vec<u8>,
 }

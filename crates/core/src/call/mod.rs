@@ -7,6 +7,7 @@ mod code;
 mod commands;
 mod commits;
 mod diagnostics;
+mod door;
 mod epochs;
 mod error;
 mod guest;
@@ -57,9 +58,10 @@ pub use roster::{Cause, Fingerprint, Member, Roster};
 
 use commits::{InFlight, Pace, Wanted};
 use diagnostics::Recorder;
+use door::Retired;
 use epochs::{Change, Epochs};
 use identity::Contact;
-use lobby::{Heard, Lobby};
+use lobby::Lobby;
 use policy::Policy;
 use presence::Presence;
 
@@ -91,8 +93,10 @@ pub struct Call {
     lobby: Option<Lobby>,
     /// The private half of the contact key in the own leaf.
     contact: Contact,
-    /// Guests wait for a verifier of the app.
-    vouching: bool,
+    /// Lobbies of invites that were rotated, the latest last.
+    retired: VecDeque<Retired>,
+    /// Since when nobody is known to hold the lobby's key that this host should have.
+    keyless_since: Option<Time>,
     presence: Presence,
     recorder: Recorder,
     /// Somebody who held the lobby's key is gone, or not trusted with it any more (R12).
@@ -211,7 +215,8 @@ impl Call {
             pace: Pace::default(),
             lobby: None,
             contact,
-            vouching: false,
+            retired: VecDeque::new(),
+            keyless_since: None,
             presence: Presence::new(lot),
             recorder: Recorder::default(),
             rotation_due_since: None,
@@ -234,7 +239,13 @@ impl Call {
         let invite = self.invite();
         self.group.store_psk(&invite.psk_id(), &invite.psk()[..])?;
         self.set_time(now);
-        let first = Change { switch_at: now, close_older_at: Time::NEVER, newcomers: false, removals: false };
+        let first = Change {
+            switch_at: now,
+            close_older_at: Time::NEVER,
+            newcomers: false,
+            removals: false,
+            since: self.now,
+        };
         self.begin_epoch(first)?;
         self.tick();
         Ok(self)
@@ -256,7 +267,7 @@ impl Call {
         self.event(Event::Roster(self.roster.clone()));
         let roster = &self.roster;
         self.recorder.members(|id| roster.member(id).is_some());
-        self.begin_presence(change.close_older_at)
+        self.begin_presence(change.close_older_at, change.since)
     }
 
     // What there is to know.
@@ -307,14 +318,13 @@ impl Call {
         if self.ended.is_some() {
             return Vec::new();
         }
-        let lobby = self.lobby.as_ref().map(|_| self.invite().lobby_mailbox());
-        lobby.into_iter().chain(self.presence.mailboxes()).collect()
+        self.lobby_mailboxes().chain(self.presence.mailboxes()).collect()
     }
 
     /// Returns what the safety code of this epoch is computed from. All who are in the call, and nobody else, have the same; it
     /// changes with every epoch (R23).
     pub fn code(&self) -> CodeInput {
-        CodeInput::of_call(self.id, &self.group.authenticator())
+        CodeInput::of_call(self.id, self.epoch(), &self.group.authenticator())
     }
 
     /// Returns what the code of this participant and another one is computed from; it stays the same for as long as both are in
@@ -396,30 +406,10 @@ impl Call {
             Lane::Log { position } => self.handle_entry(position, &message.payload)?,
             Lane::Talk => self.handle_talk(&message.payload)?,
             Lane::Mailbox(mailbox) if self.presence.reads(mailbox) => self.handle_talk(&message.payload)?,
-            Lane::Mailbox(mailbox) => {
-                if mailbox != self.invite().lobby_mailbox() || self.lobby.is_none() {
-                    return Err(HandleError::UnknownMailbox);
-                }
-                self.handle_knock(&message.payload)?;
-            }
+            Lane::Mailbox(mailbox) => self.handle_lobby(mailbox, &message.payload)?,
         }
         self.tick();
         self.pursue();
-        Ok(())
-    }
-
-    fn handle_knock(&mut self, knock: &[u8]) -> Result<(), HandleError> {
-        let (invite, now) = (self.invite(), self.now);
-        let Some(lobby) = &mut self.lobby else { return Err(HandleError::UnknownMailbox) };
-        let (roster, departed, call) = (&self.roster, &self.departed, self.id);
-        let known =
-            |key: &[u8]| departed.contains(key) || roster.member(roster::participant_id(call, key)).is_some();
-        let heard = lobby.knock(&invite, &self.group, known, self.vouching, knock, now);
-        match heard.inspect_err(|_| self.recorder.refused_knock())? {
-            Heard::Knock(knock) => self.event(Event::Knock(knock)),
-            Heard::Vouch(request) => self.event(Event::Vouch(request)),
-            Heard::Answered => {}
-        }
         Ok(())
     }
 
@@ -468,6 +458,7 @@ impl Call {
             return self.end(EndReason::Stranded { by: stranded.by });
         }
         self.tick_epochs();
+        self.tick_lobby();
         self.tick_presence();
         if self.ended.is_some() {
             return;
@@ -505,6 +496,7 @@ impl Call {
         self.wanted = Wanted::default();
         self.in_flight = None;
         self.lobby = None;
+        self.retired.clear();
         self.presence.end();
         self.admissions.clear();
         self.group.wipe();

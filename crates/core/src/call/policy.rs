@@ -50,6 +50,11 @@ pub struct CallConfig {
     /// After how much silence a host removes a participant. At least the liveness window, at most an hour; in a call of more than
     /// 300 it is longer, so that the talk lane stays quiet.
     pub silence_limit: Duration,
+    /// Whether a verifier of the app has to vouch for each guest before hosts are shown his knock. Each knock then comes as
+    /// [`Event::Vouch`](crate::Event::Vouch), to be answered with [`vouch`](crate::Call::vouch), and as
+    /// [`Event::Knock`](crate::Event::Knock) once that was a yes. It is in the policy, so that it holds for every host's app: one without a
+    /// verifier can let nobody in. (What others' verifiers say is not shown to the rest; they can look at [`Member::proof`](crate::Member::proof).)
+    pub vouching: bool,
 }
 
 impl Default for CallConfig {
@@ -67,6 +72,7 @@ impl Default for CallConfig {
             liveness_window: Duration::from_secs(30),
             newcomer_window: Duration::from_secs(30),
             silence_limit: Duration::from_secs(120),
+            vouching: false,
         }
     }
 }
@@ -106,6 +112,8 @@ pub(crate) struct Policy {
     liveness_ms: u32,
     newcomer_ms: u32,
     silence_ms: u32,
+    /// 1: hosts' apps have to vouch for guests.
+    vouching: u8,
     /// 1: nobody can be added.
     locked: u8,
     pub(crate) hosts: Vec<HostEntry>,
@@ -186,6 +194,7 @@ impl Policy {
             liveness_ms: 0,
             newcomer_ms: 0,
             silence_ms: 0,
+            vouching: 0,
             locked: 0,
             hosts: vec![HostEntry::new(host, true)],
             invite: InviteFields::of(invite),
@@ -204,6 +213,7 @@ impl Policy {
         self.liveness_ms = millis(config.liveness_window, Windows)?;
         self.newcomer_ms = millis(config.newcomer_window, Windows)?;
         self.silence_ms = millis(config.silence_limit, Windows)?;
+        self.vouching = config.vouching.into();
         self.check()?;
         Ok(self)
     }
@@ -222,6 +232,7 @@ impl Policy {
             liveness_window: duration(self.liveness_ms),
             newcomer_window: duration(self.newcomer_ms),
             silence_limit: duration(self.silence_ms),
+            vouching: self.vouching(),
         }
     }
 
@@ -253,7 +264,8 @@ impl Policy {
         hosts.sort_unstable();
         hosts.dedup();
         let hosts_fit = hosts.len() == policy.hosts.len() && (1..=MAX_HOSTS).contains(&hosts.len());
-        let flags_fit = policy.locked <= 1 && policy.hosts.iter().all(|host| host.admits <= 1);
+        let flags_fit =
+            policy.locked <= 1 && policy.vouching <= 1 && policy.hosts.iter().all(|host| host.admits <= 1);
         (known && hosts_fit && flags_fit && policy.check().is_ok()).then_some(policy)
     }
 
@@ -289,6 +301,10 @@ impl Policy {
     /// Says whether a signature key is that of a host who may admit guests.
     pub(crate) fn may_admit(&self, signature_key: &[u8]) -> bool {
         self.hosts.iter().any(|host| host.key == signature_key && host.may_admit())
+    }
+
+    pub(crate) fn vouching(&self) -> bool {
+        self.vouching == 1
     }
 
     pub(crate) fn is_locked(&self) -> bool {

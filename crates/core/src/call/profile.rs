@@ -57,7 +57,7 @@ impl Profile {
     /// # Errors
     /// As [`person`](Self::person).
     pub fn new(name: &str, kind: Kind) -> Result<Self, NameError> {
-        if name.chars().all(blank) {
+        if name.chars().all(shows_nothing) {
             return Err(NameError::Empty);
         }
         if name.len() > MAX_NAME_LEN {
@@ -88,15 +88,31 @@ impl Profile {
     }
 }
 
-/// Control characters, and the bidirectional controls with which one name can be made to look like another (UAX #9).
+/// Control characters, the bidirectional controls with which one name can be made to look like another (UAX #9), and what is not
+/// shown at all (Default_Ignorable_Code_Point, UAX #44, but for joiners and for the variation selectors of emoji). A list of our own:
+/// what the compiler's tables say changes with Unicode, and all members must judge a name alike (R4).
 fn garbles(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(c,
+        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' // control
+        | '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' // not shown
+        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' // direction, and lines
+    )
 }
 
-/// Spaces. A list of our own: what the compiler's tables say changes with Unicode, and all members must judge a name alike (R4).
+/// Spaces, and the empty pattern of Braille.
 fn blank(c: char) -> bool {
-    matches!(c, ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
+    matches!(
+        c,
+        ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'
+            ..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{2800}' | '\u{3000}'
+    )
+}
+
+/// Says whether nothing is seen of a character by itself.
+fn shows_nothing(c: char) -> bool {
+    blank(c) || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// Zero-width joiners and non-joiners belong to the spelling of Persian, Sinhala or an emoji; beside ASCII, or at an end, they
@@ -124,9 +140,23 @@ mod tests {
     #[test]
     fn names_that_would_garble_a_roster_are_refused() {
         assert_eq!(Profile::person(" \u{3000} "), Err(NameError::Empty));
-        assert_eq!(Profile::person(""), Err(NameError::Empty));
+        for nothing in ["", "\u{2800}", "\u{fe0f}", "\u{200d}"] {
+            assert_eq!(Profile::person(nothing), Err(NameError::Empty), "{nothing:?}");
+        }
         assert_eq!(Profile::person(&"x".repeat(129)), Err(NameError::TooLong));
         for bad in ["a\nb", "abc\u{202e}cba", "\u{7}", "Ann\u{200b}a", "\u{feff}Ann"] {
+            assert_eq!(Profile::person(bad), Err(NameError::Unprintable), "{bad:?}");
+        }
+        for bad in [
+            "\u{3164}",
+            "\u{115f}",
+            "\u{ffa0}",
+            "Ann\u{ad}",
+            "Ann\u{61c}",
+            "Ann\u{180e}",
+            "A\u{34f}nn",
+            "Ann\u{e0061}",
+        ] {
             assert_eq!(Profile::person(bad), Err(NameError::Unprintable), "{bad:?}");
         }
         for bad in ["Ann\u{200d}", "\u{200c}山田", "An\u{200d}n", "山\u{200d} 田"] {
@@ -140,6 +170,7 @@ mod tests {
             "علی\u{200c}رضا",
             "ශ\u{dca}\u{200d}ර\u{dd3}",
             "👩\u{200d}🚀 Ann",
+            "Ann ❤\u{fe0f}\u{200d}🔥",
         ] {
             assert!(Profile::person(good).is_ok(), "{good:?}");
         }

@@ -10,6 +10,8 @@ mod lobby;
 mod log;
 mod room;
 mod stranded;
+mod wedges;
+mod withheld;
 
 /// What an app moves to its threads can be moved there.
 #[test]

@@ -5,17 +5,20 @@ use openmls::group::{GroupId, MlsGroup, StageCommitError};
 use openmls::prelude::PURE_CIPHERTEXT_WIRE_FORMAT_POLICY;
 use openmls::prelude::{
     ApplyUpdatePathError, BasicCredential, CredentialWithKey, KeyPackage, KeyPackageIn, LeafNodeIndex,
-    Lifetime, PreSharedKeyProposal, PrivateMessageIn, ProcessMessageError, ProcessedMessageContent, Proposal,
-    ProtocolMessage, ProtocolVersion, QueuedProposal, Sender, SenderRatchetConfiguration, StagedCommit,
+    Lifetime, ParentNode, PreSharedKeyProposal, PrivateMessageIn, ProcessMessageError,
+    ProcessedMessageContent, Proposal, ProtocolMessage, ProtocolVersion, QueuedProposal, Sender,
+    SenderRatchetConfiguration, StagedCommit,
 };
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_traits::storage::StorageProvider as _;
-use tls_codec::DeserializeBytes as _;
+use std::collections::BTreeSet;
+
+use tls_codec::{DeserializeBytes as _, Serialize as _, VLBytes};
 use zeroize::Zeroizing;
 
 use super::entry::{EntryFault, LogEntry, enclose};
 use super::provider::{CIPHERSUITE, Provider, SignatureKey};
-use super::reread::reread;
+use super::reread::{note_path_keys, reread};
 use super::summary::{AddedLeaf, CommitSummary, Leaf, basic, policy_of};
 use super::{
     EngineError, MAX_OWN_MESSAGES, PADDING, POSITION_EXTENSION, SENDER_RATCHET, capabilities,
@@ -129,6 +132,16 @@ impl Group {
 
     pub(crate) fn own_signature_key(&self) -> [u8; 32] {
         self.signer.public()
+    }
+
+    /// Returns the public HPKE keys of the tree's parent nodes.
+    pub(crate) fn parent_keys(&self) -> BTreeSet<Vec<u8>> {
+        // openmls has no accessor: a node is written out, and its key, which comes first (RFC 9420 §7.1), read back.
+        let key = |parent: &ParentNode| {
+            let written = parent.tls_serialize_detached().ok()?;
+            VLBytes::tls_deserialize_bytes(&written).ok().map(|(key, _)| key.into())
+        };
+        self.mls.export_ratchet_tree().parents().filter_map(key).collect()
     }
 
     pub(crate) fn leaves(&self) -> Vec<Leaf> {
@@ -358,6 +371,11 @@ impl Group {
             self.logged.truncate(logged);
             processed = Err(EntryFault::Invalid);
         }
+        if let Ok(Processed::Commit { summary, .. }) = &mut processed {
+            note_path_keys(summary, &noted);
+            #[cfg(test)]
+            self.hold_against(summary, &noted);
+        }
         match processed {
             Ok(Processed::Leave { .. }) => self.provider.storage.commit(),
             Ok(_) => {}
@@ -387,8 +405,6 @@ impl Group {
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 let current = self.mls.member_at(sender);
                 let summary = CommitSummary::of(sender.u32(), current.as_ref(), &staged);
-                #[cfg(test)]
-                self.hold_against(&summary);
                 Ok(Processed::Commit { summary, staged: Staged(staged) })
             }
             ProcessedMessageContent::ProposalMessage(proposal) => {
@@ -410,10 +426,9 @@ impl Group {
 
     /// What is read again of commits that fail must be what the engine says of those that do not.
     #[cfg(test)]
-    fn hold_against(&self, summary: &CommitSummary) {
-        let noted = self.provider.crypto.peek_noted();
+    fn hold_against(&self, summary: &CommitSummary, noted: &super::provider::Noted) {
         let member_at = |leaf| self.mls.member_at(LeafNodeIndex::new(leaf));
-        let again = reread(&self.provider.crypto, &noted, &self.logged, member_at);
+        let again = reread(&self.provider.crypto, noted, &self.logged, member_at);
         assert_eq!(again.as_ref(), Some(summary), "read again");
     }
 

@@ -46,7 +46,7 @@ const PADDING: usize = 128;
 const SENDER_RATCHET: (u32, u32) = (5, 4096);
 /// Handshake messages that a member makes in one epoch, at most: one more, and the others could not hear it while its maker
 /// would take it for valid.
-const MAX_OWN_MESSAGES: u32 = 4000;
+pub(crate) const MAX_OWN_MESSAGES: u32 = 4000;
 
 /// The MLS engine failed at something that it should be able to do. Says where; nothing of the engine's own words, which
 /// might quote what they should not.

@@ -93,11 +93,6 @@ impl Crypto {
         self.noted().take().unwrap_or_default()
     }
 
-    #[cfg(test)]
-    pub(super) fn peek_noted(&self) -> Noted {
-        self.noted().clone().unwrap_or_default()
-    }
-
     /// The engine asks through `&self`, also from other threads.
     fn noted(&self) -> MutexGuard<'_, Option<Noted>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)

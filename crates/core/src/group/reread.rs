@@ -49,8 +49,43 @@ pub(super) fn reread(
     if let [1, path @ ..] = rest {
         let current = member_at(committer);
         summary.changes_identity = current.is_none_or(|member| keeps_identity(path, &member) != Some(true));
+        note_path_keys(&mut summary, noted);
     }
     Some(summary)
+}
+
+/// Notes the keys of a commit's path, which the engine does not tell. A path that cannot be read is not one of a committer who keeps
+/// his identity.
+pub(super) fn note_path_keys(summary: &mut CommitSummary, noted: &Noted) {
+    match noted.opened.get(1).and_then(|content| path_keys(content)) {
+        Some(keys) => summary.path_keys = keys,
+        None => summary.changes_identity = true,
+    }
+}
+
+/// RFC 9420 §7.6: the keys of an UpdatePath, its leaf's first; none if the commit has no path.
+fn path_keys(content: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let (_proposals, rest) = VLBytes::tls_deserialize_bytes(content).ok()?;
+    let [1, path @ ..] = rest else { return Some(Vec::new()) };
+    let field = |bytes| VLBytes::tls_deserialize_bytes(bytes).ok();
+    let (leaf_key, rest) = field(path)?;
+    let (_signature_key, rest) = field(rest)?;
+    let (_credential_type, rest) = u16::tls_deserialize_bytes(rest).ok()?;
+    let (_credential, rest) = field(rest)?;
+    let (_capabilities, rest) = Capabilities::tls_deserialize_bytes(rest).ok()?;
+    let [LEAF_NODE_SOURCE_COMMIT, rest @ ..] = rest else { return None };
+    let (_parent_hash, rest) = field(rest)?;
+    let (_extensions, rest) = field(rest)?;
+    let (_signature, rest) = field(rest)?;
+    let (nodes, _) = field(rest)?;
+    let (mut keys, mut nodes) = (vec![leaf_key.into()], nodes.as_slice());
+    while !nodes.is_empty() {
+        let (key, rest) = field(nodes)?;
+        let (_sealed_path_secrets, rest) = field(rest)?;
+        keys.push(key.into());
+        nodes = rest;
+    }
+    Some(keys)
 }
 
 fn count(

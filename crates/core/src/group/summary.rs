@@ -50,6 +50,8 @@ pub(crate) struct CommitSummary {
     /// The update path gives the committer's leaf another credential, signature key, capabilities or extensions, or a key that
     /// nobody can seal to.
     pub(crate) changes_identity: bool,
+    /// Public HPKE keys that the update path brings into the tree: of the committer's leaf, then upwards. Not told of own commits.
+    pub(crate) path_keys: Vec<Vec<u8>>,
     /// Proposals of any other kind or form.
     pub(crate) others: usize,
 }

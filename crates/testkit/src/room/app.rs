@@ -254,7 +254,7 @@ impl Room {
             Event::KnockGone(id) | Event::GuestUnusable(id) => {
                 self.seats[who].knocks.remove(&id);
             }
-            Event::CutOff { .. } | Event::HostSilent => self.note_pause(who, true),
+            Event::CutOff { .. } | Event::HostSilent { .. } => self.note_pause(who, true),
             Event::Resumed => self.note_pause(who, false),
             Event::Leaving(id) => self.note_reading(who, Reading::Leave(vec![id])),
             Event::Skipped { reason, .. } => self.note_reading(who, Reading::Skipped(reason)),

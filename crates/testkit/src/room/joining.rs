@@ -56,6 +56,7 @@ impl Room {
     pub fn knock_with(&mut self, name: &str, invite: Invite) {
         let who = self.seat(name);
         let random = self.random();
+        self.seats[who].link = Some(invite.clone());
         let knocked = Guest::knock(invite, &profile(name), random);
         self.wait(who, knocked);
     }
@@ -67,6 +68,7 @@ impl Room {
         let random = self.random();
         match self.seats[who].get_up() {
             Stage::In(attending) => {
+                self.seats[who].link = Some(attending.call.invite());
                 let rejoined = attending.call.rejoin(random);
                 self.wait(who, rejoined);
             }
@@ -139,6 +141,7 @@ impl Room {
             events: VecDeque::new(),
             ended: None,
             was_denied: false,
+            link: None,
             tries: 0,
             ids: Vec::new(),
         });
@@ -169,8 +172,11 @@ impl Room {
     /// A guest has waited for long enough: perhaps the host who let him in has crashed, or his link is out of date.
     pub(super) fn lose_patience(&mut self, at: Seated) {
         if self.is_there(at) && matches!(self.seats[at.who].stage, Stage::Waiting(_)) {
-            let name = self.seats[at.who].name.clone();
-            self.rejoin(&name);
+            let (name, link) = (self.seats[at.who].name.clone(), self.seats[at.who].link.clone());
+            // He has the link that he has, until somebody tells him that it is an old one.
+            if let Some(link) = link.or_else(|| self.invite()) {
+                self.knock_with(&name, link);
+            }
         }
     }
 
@@ -190,8 +196,10 @@ impl Room {
                 Err(error) => self.broke(who, Promise::Works, format!("accepting an answer: {error}")),
             },
             HostAnswer::Denied => seat.was_denied = true,
+            HostAnswer::CallOver => {}
             HostAnswer::LinkExpired => {
                 // Whoever sent him the link sends him the new one.
+                seat.link = None;
                 seat.reads.insert(guest.answer_mailbox(), 0);
                 seat.stage = Stage::Waiting(guest);
                 let seated = seat.seated(who);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use subrosa::{
-    Call, CallError, EndReason, Epoch, Event, Guest, HeldId, Knock, MailboxId, Opener, ParticipantId, Sealer,
-    Time,
+    Call, CallError, EndReason, Epoch, Event, Guest, HeldId, Invite, Knock, MailboxId, Opener, ParticipantId,
+    Sealer, Time,
 };
 
 use super::clock::Clock;
@@ -52,6 +52,8 @@ pub(super) struct Seat {
     /// How its last participation ended.
     pub(super) ended: Option<EndReason>,
     pub(super) was_denied: bool,
+    /// With which it knocked last, as far as it knows that this one is good.
+    pub(super) link: Option<Invite>,
     /// Knocks since it was in last.
     pub(super) tries: u32,
     /// Every participation that it ever had.

@@ -54,7 +54,7 @@ impl Stats {
             }),
             skipped: events(|event| matches!(event, Event::Skipped { .. })),
             cut_off: events(|event| matches!(event, Event::CutOff { .. })),
-            without_host: events(|event| matches!(event, Event::HostSilent)),
+            without_host: events(|event| matches!(event, Event::HostSilent { .. })),
             stranded: events(|event| matches!(event, Event::Stranded { .. })),
             sealed: frames.sealed,
             opened: frames.opened,

@@ -13,7 +13,7 @@ fn when_the_only_host_vanishes_the_call_is_silent_until_its_members_choose_to_go
     room.crash("Ann");
     room.pass(WINDOW + seconds(1));
     for name in ["Bob", "Cid"] {
-        let silent = room.person(name).last(|event| matches!(event, Event::HostSilent));
+        let silent = room.person(name).last(|event| matches!(event, Event::HostSilent { .. }));
         assert!(silent.expect("he notices") - vanished <= WINDOW);
     }
     assert_eq!(opened_in(&mut room, seconds(60)), 0, "nothing is said to nobody knows whom");
@@ -38,7 +38,7 @@ fn with_two_hosts_the_call_outlives_one_of_them() {
     assert_eq!(roster(&room), ["Bob", "Cid", "Dan"], "Bob has removed her before the others miss her");
     for name in ["Bob", "Cid", "Dan"] {
         assert_eq!(
-            room.person(name).count(|event| matches!(event, Event::CutOff { .. } | Event::HostSilent)),
+            room.person(name).count(|event| matches!(event, Event::CutOff { .. } | Event::HostSilent { .. })),
             0
         );
     }

@@ -18,7 +18,7 @@ fn crooked_clocks_cut_nobody_off_and_cost_no_frame() {
     }
     assert_eq!(roster(&room), ["Ann", "Bob", "Cid", "Dan", "Eve"]);
     for person in room.people() {
-        assert_eq!(person.count(|event| matches!(event, Event::CutOff { .. } | Event::HostSilent)), 0);
+        assert_eq!(person.count(|event| matches!(event, Event::CutOff { .. } | Event::HostSilent { .. })), 0);
     }
     let frames = room.report().frames;
     assert_eq!((frames.lost_outside, frames.not_listening), (0, 0));

@@ -16,7 +16,7 @@ fn last_opened(room: &Room) -> Time {
 }
 
 fn is_cut_off(event: &Event) -> bool {
-    matches!(event, Event::CutOff { .. } | Event::HostSilent)
+    matches!(event, Event::CutOff { .. } | Event::HostSilent { .. })
 }
 
 /// R20: a sender goes on with the old key for the switch deadline after he has the commit, no longer.

@@ -24,7 +24,7 @@ fn forms(code: &SafetyCode) -> Vec<String> {
 // The values come from elsewhere: Python, with the reference implementation of Argon2 (argon2-cffi 25.1).
 #[test]
 fn codes_are_what_they_always_were() {
-    let call = CodeInput::of_call(CALL, &AUTHENTICATOR).compute();
+    let call = CodeInput::of_call(CALL, Epoch(7), &AUTHENTICATOR).compute();
     assert_eq!(call.digits(), "09527 03622 35978 59670 40992 97532");
     assert_eq!(
         call.words().as_deref(),
@@ -37,7 +37,7 @@ fn codes_are_what_they_always_were() {
 
 #[test]
 fn another_epoch_and_another_call_have_other_codes() {
-    let code = |call, authenticator: &[u8]| CodeInput::of_call(call, authenticator).compute();
+    let code = |call, authenticator: &[u8]| CodeInput::of_call(call, Epoch(7), authenticator).compute();
     let codes = [code(CALL, &AUTHENTICATOR), code(CALL, &[8; 32]), code(CallId([0; 16]), &AUTHENTICATOR)];
     for (at, one) in codes.iter().enumerate() {
         for (other_at, other) in codes.iter().enumerate() {
@@ -62,7 +62,7 @@ fn a_pair_has_one_code_from_both_sides() {
     assert_ne!(pair, rest((ANN.0, BOB.1), (BOB.0, ANN.1)), "names swapped");
     assert_ne!(pair, rest(ANN, ANN));
     assert_ne!(rest((b"k", b"ey"), BOB), rest((b"ke", b"y"), BOB), "the border moved");
-    let call = *CodeInput::of_call(CALL, &AUTHENTICATOR).rest;
+    let call = *CodeInput::of_call(CALL, Epoch(7), &AUTHENTICATOR).rest;
     assert_ne!(call, rest((&AUTHENTICATOR, b""), (b"", b"")), "a pair is not a call");
 }
 
@@ -135,7 +135,7 @@ fn the_words_hold_the_bits_after_the_digits() {
 #[test]
 fn codes_stay_out_of_logs_and_go_to_other_threads() {
     fn sendable(_: &(impl Send + Sync)) {}
-    let input = CodeInput::of_call(CALL, &AUTHENTICATOR);
+    let input = CodeInput::of_call(CALL, Epoch(7), &AUTHENTICATOR);
     let [code, _] = codes();
     assert_eq!(format!("{input:?} {code:?}"), "CodeInput { .. } SafetyCode { .. }");
     sendable(&input);

@@ -13,6 +13,8 @@ const PSK_ID: &[u8] = b"the invite";
 const HOST: u32 = 0;
 const MEMBER: u32 = 1;
 const OTHER: u32 = 2;
+/// The HPKE key of a parent node.
+const PARENT: [u8; 32] = [200; 32];
 
 fn invite(number: u32) -> Invite {
     Invite { call: CallId([0; 16]), number, secret: Zeroizing::new([1; 32]), lobby_key: [2; 32] }
@@ -53,7 +55,7 @@ fn added(index: u32) -> AddedLeaf {
     AddedLeaf {
         signature_key: key(index).to_vec(),
         credential: credential(),
-        hpke_keys: [vec![], vec![]],
+        hpke_keys: [vec![index as u8 + 100; 32], vec![index as u8 + 150; 32]],
         is_standard: true,
     }
 }
@@ -87,6 +89,7 @@ fn verdict(leaving: &[u32], commit: &CommitSummary) -> Result<Policy, Violation>
             call: CallId([0; 16]),
             policy: &policy,
             leaves: &leaves,
+            parent_keys: &BTreeSet::from([PARENT.to_vec()]),
             departed: &departed,
             leaving,
             invite_psk_id: PSK_ID,
@@ -163,6 +166,23 @@ fn a_signature_key_comes_once() {
 }
 
 /// R3: a removed host's key stays on the list; it must not come back by somebody's addition.
+/// Otherwise nobody could join any more.
+#[test]
+fn an_hpke_key_is_in_the_tree_once() {
+    let leafs = vec![MEMBER as u8; 32];
+    for used in [PARENT.to_vec(), leafs, added(4).hpke_keys[1].clone()] {
+        for of_leaf in [0, 1] {
+            let mut commit = adds(&[3, 4]);
+            commit.adds[0].hpke_keys[of_leaf] = used.clone();
+            assert_eq!(refused(&commit), Violation::KeyReused);
+        }
+        let path = |keys| CommitSummary { path_keys: keys, ..adds(&[4]) };
+        assert_eq!(refused(&path(vec![vec![7; 32], used.clone()])), Violation::KeyReused);
+        assert_eq!(refused(&path(vec![used.clone(), used])), Violation::KeyReused, "and not in itself twice");
+    }
+    assert!(verdict(&[], &CommitSummary { path_keys: vec![vec![7; 32], vec![8; 32]], ..adds(&[4]) }).is_ok());
+}
+
 #[test]
 fn a_key_on_the_list_of_hosts_cannot_be_added() {
     let mut policy = policy();
@@ -170,6 +190,7 @@ fn a_key_on_the_list_of_hosts_cannot_be_added() {
     let before = Before {
         call: CallId([0; 16]),
         policy: &policy,
+        parent_keys: &BTreeSet::new(),
         leaves: &[leaf(HOST)],
         departed: &BTreeSet::new(),
         leaving: &[],
@@ -240,6 +261,7 @@ fn one_host_stays() {
     hosts.hosts = vec![host(HOST), host(MEMBER)];
     let leaves = [leaf(HOST), leaf(MEMBER)];
     let before = Before {
+        parent_keys: &BTreeSet::new(),
         call: CallId([0; 16]),
         policy: &hosts,
         leaves: &leaves,

@@ -3,6 +3,7 @@
 //! The host with the lowest leaf does it; if he does not, the others step in, one after the other.
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 use super::super::commits::STAGGER;
 use super::super::identity::Credential;
@@ -13,6 +14,8 @@ use super::{Call, Time};
 use crate::crypto::hpke::{self, PrivateKey, Setup};
 use crate::id::ParticipantId;
 
+/// How long a host waits for the lobby's key while nobody says that he has it, before he makes another one.
+const KEYLESS_FOR: Duration = Duration::from_secs(60);
 /// Hashes of answered knocks that go with a handover.
 const MAX_SETTLED: usize = 2048;
 
@@ -36,13 +39,26 @@ impl Call {
             return;
         }
         if let Some(grace) = self.grace(|member| member.is_host) {
-            for id in self.presence.watch.silent(self.now, &self.limits(), grace) {
-                let leaving = self.group.logged_leaves();
-                let stays = self.roster.member(id).is_some_and(|member| !leaving.contains(&member.leaf));
-                if stays && self.wanted.remove.insert(id) {
-                    self.event(Event::Silent(id));
-                }
+            let leaving = self.group.logged_leaves();
+            let stays =
+                |id: &ParticipantId| self.roster.member(*id).is_some_and(|m| !leaving.contains(&m.leaf));
+            let (watch, limits) = (&self.presence.watch, self.limits());
+            let silent = watch.silent(self.now, &limits, grace).into_iter().filter(stays);
+            let silent = silent.collect::<BTreeSet<_>>();
+            // Whoever is heard again before his removal stands in the log stays.
+            let before = core::mem::take(&mut self.wanted.remove_silent);
+            let still = before.iter().copied().filter(|id| watch.is_overdue(*id, self.now, &limits));
+            self.wanted.remove_silent = still.chain(silent.iter().copied()).collect();
+            for id in silent.difference(&before) {
+                self.event(Event::Silent(*id));
             }
+        }
+        let is_keyless = self.lobby.is_none()
+            && self.policy.may_admit(&self.group.own_signature_key())
+            && !self.presence.somebody_holds_lobby_key();
+        match is_keyless {
+            true => _ = self.keyless_since.get_or_insert(self.now),
+            false => self.keyless_since = None,
         }
         if self.rotation_due_at() <= self.now {
             self.wanted.rotate = true;
@@ -50,8 +66,10 @@ impl Call {
     }
 
     fn rotation_due_at(&self) -> Time {
-        match (self.rotation_due_since, self.grace(|member| member.may_admit)) {
-            (Some(since), Some(grace)) if !self.wanted.rotate => since + grace,
+        let lost = self.keyless_since.map(|since| since + KEYLESS_FOR);
+        let due = self.rotation_due_since.into_iter().chain(lost).min();
+        match (due, self.grace(|member| member.may_admit)) {
+            (Some(due), Some(grace)) if !self.wanted.rotate => due + grace,
             _ => Time::NEVER,
         }
     }

@@ -10,8 +10,9 @@ use crate::time::Time;
 /// Challenges whose echo is waited for; an older one says too little.
 const OPEN_CHALLENGES: usize = 8;
 
-/// An anchor says when beats were made; after this long clocks may have drifted too far apart for it to say so any more.
-const ANCHOR_AGE: Duration = Duration::from_secs(900);
+/// An anchor says when beats were made; after this long clocks may have drifted too far apart for it to say so any more. (Clocks that
+/// differ by 100 millionths, which is much, do so by 60 ms then.) From half of it on another one is sought.
+const ANCHOR_AGE: Duration = Duration::from_secs(600);
 
 /// When a beat was made, at the earliest.
 #[derive(Clone, Copy)]
@@ -26,6 +27,21 @@ impl Anchor {
     fn made(&self, number: u64, cadence: Duration) -> Time {
         let since = u32::try_from(number.saturating_sub(self.number)).unwrap_or(u32::MAX);
         self.sent + cadence.saturating_mul(since)
+    }
+
+    fn age(&self, now: Time) -> Duration {
+        now - self.sent
+    }
+
+    /// Says whether an echo in a beat with a number, of a challenge sent then, is worth less. Both hold; the later moment says more. But
+    /// the older this one is, the less it is worth, however late.
+    fn outweighs(&self, number: u64, sent: Time, cadence: Duration, now: Time) -> bool {
+        let made = self.made(number, cadence);
+        match self.age(now) {
+            age if age < ANCHOR_AGE / 2 => made >= sent,
+            age if age < ANCHOR_AGE * 3 / 4 => made >= sent + cadence / 3,
+            _ => false,
+        }
     }
 }
 
@@ -57,16 +73,19 @@ pub(super) struct Freshness {
 }
 
 impl Freshness {
-    /// A new roster: whoever is a host since now has the window's time for his first echo. A change of the cadence gives nobody any
-    /// time: a server could hand out one after the other.
+    /// A new roster. Whoever is a host since now has as much time for his first echo as the hosts before him still had; where there
+    /// were none, the window from `since` on. Neither he nor a change of the cadence or the window gives anybody more time: a server
+    /// could withhold such changes, and hand out one after the other.
     pub(super) fn begin_epoch(
         &mut self,
         epoch: Epoch,
         others: &[ParticipantId],
-        now: Time,
+        [since, now]: [Time; 2],
         [cadence, window]: [Duration; 2],
         [challenge_within, challenge_interval]: [Duration; 2],
     ) {
+        let before = self.hosts.values().map(|seen| seen.fresh_until).max();
+        let for_new_ones = before.unwrap_or(since + window).min(now + window);
         if let Some(before) = self.cadence.replace(cadence).filter(|before| *before != cadence) {
             self.since = epoch;
             self.next_challenge_at = self.next_challenge_at.min(now + challenge_within);
@@ -76,12 +95,30 @@ impl Freshness {
         }
         self.next_challenge_at = self.next_challenge_at.min(now + challenge_interval);
         self.hosts.retain(|host, _| others.contains(host));
+        for seen in self.hosts.values_mut() {
+            seen.fresh_until = seen.fresh_until.min(now + window);
+        }
         for host in others {
             self.hosts.entry(*host).or_insert_with(|| {
                 self.next_challenge_at = self.next_challenge_at.min(now + challenge_within);
-                Seen { fresh_until: now + window, anchor: None, changed: None, highest: None }
+                Seen { fresh_until: for_new_ones, anchor: None, changed: None, highest: None }
             });
         }
+    }
+
+    /// This participant's clock may have stood still: what was sent and heard before says nothing any more.
+    pub(super) fn forget(&mut self, now: Time) {
+        self.challenges.clear();
+        for seen in self.hosts.values_mut() {
+            (seen.anchor, seen.changed) = (None, None);
+            seen.fresh_until = seen.fresh_until.min(now);
+        }
+        self.challenge_soon(now);
+    }
+
+    /// Says whether a host is known to be there.
+    pub(super) fn is_fresh(&self, host: ParticipantId, now: Time) -> bool {
+        self.hosts.get(&host).is_some_and(|seen| seen.fresh_until > now)
     }
 
     /// Takes in a beat of a host on the roster; says whether it was news.
@@ -107,14 +144,11 @@ impl Freshness {
         }
         let echoed = self.challenges.iter().rev().find(|(challenge, _)| beat.echoes.contains(challenge));
         if let Some(&(_, sent)) = echoed {
-            let new = Anchor { number: beat.number, sent };
-            // Both hold; the later one says more. An old one that clocks have drifted away from says nothing any more.
-            let keep = |old: &Anchor| old.made(beat.number, cadence) >= sent && now - old.sent < ANCHOR_AGE;
-            if !seen.anchor.as_ref().is_some_and(keep) {
-                seen.anchor = Some(new);
+            if !seen.anchor.is_some_and(|old| old.outweighs(beat.number, sent, cadence, now)) {
+                seen.anchor = Some(Anchor { number: beat.number, sent });
             }
         }
-        if let Some(anchor) = seen.anchor {
+        if let Some(anchor) = seen.anchor.filter(|anchor| anchor.age(now) <= ANCHOR_AGE) {
             // However high a number is: no beat was made after it came.
             seen.fresh_until = anchor.made(beat.number, cadence).min(now) + window;
         }
@@ -130,8 +164,8 @@ impl Freshness {
         self.next_challenge_at = self.next_challenge_at.min(now);
     }
 
-    /// A challenge goes out. The next one follows soon while a host has not echoed any, with his next beat while one is missed, and
-    /// otherwise now and then.
+    /// A challenge goes out. The next one follows soon while a host has not echoed any for long, with his next beat while one is missed,
+    /// and otherwise now and then.
     pub(super) fn challenged(
         &mut self,
         challenge: Challenge,
@@ -142,7 +176,9 @@ impl Freshness {
             self.challenges.pop_front();
         }
         self.challenges.push_back((challenge, now));
-        let unanchored = self.hosts.values().any(|seen| seen.anchor.is_none() && seen.fresh_until > now);
+        let is_anchored = |anchor: Anchor| anchor.age(now) < ANCHOR_AGE / 2;
+        let unanchored =
+            self.hosts.values().any(|seen| seen.fresh_until > now && !seen.anchor.is_some_and(is_anchored));
         let missed = self.hosts.values().any(|seen| seen.fresh_until <= now);
         self.next_challenge_at = now
             + match (unanchored, missed) {
@@ -185,7 +221,7 @@ mod tests {
 
     fn challenged_at_zero() -> Freshness {
         let mut freshness = Freshness::default();
-        freshness.begin_epoch(Epoch(0), &[HOST], at(0), [CADENCE, WINDOW], [CADENCE; 2]);
+        freshness.begin_epoch(Epoch(0), &[HOST], [at(0); 2], [CADENCE, WINDOW], [CADENCE; 2]);
         freshness.challenged([7; 8], at(0), [CADENCE / 4, CADENCE, CADENCE * 4]);
         freshness
     }
@@ -236,29 +272,85 @@ mod tests {
         assert_eq!(freshness.stale(at(30)), [HOST]);
     }
 
+    /// Otherwise a server could withhold handovers from host to host, and hand out one after the other.
     #[test]
-    fn a_new_host_has_the_window_for_his_first_echo() {
+    fn a_new_host_has_the_time_that_the_hosts_before_him_had() {
         let mut freshness = challenged_at_zero();
         freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), at(1), [CADENCE, WINDOW]);
         let new = ParticipantId([3; 16]);
-        freshness.begin_epoch(Epoch(1), &[HOST, new], at(20), [CADENCE, WINDOW], [CADENCE; 2]);
-        assert_eq!(freshness.stale(at(40)), [HOST]);
-        freshness.begin_epoch(Epoch(2), &[new], at(41), [CADENCE, WINDOW], [CADENCE; 2]);
-        assert_eq!(
-            (freshness.stale(at(49)), freshness.stale(at(50))),
-            (vec![], vec![new]),
-            "no second grace"
-        );
+        freshness.begin_epoch(Epoch(1), &[HOST, new], [at(20); 2], [CADENCE, WINDOW], [CADENCE; 2]);
+        assert_eq!((freshness.stale(at(29)), freshness.stale(at(30))), (vec![], vec![HOST, new]));
+        let newer = ParticipantId([4; 16]);
+        freshness.begin_epoch(Epoch(2), &[newer], [at(29); 2], [CADENCE, WINDOW], [CADENCE; 2]);
+        assert_eq!((freshness.stale(at(29)), freshness.stale(at(30))), (vec![], vec![newer]));
+        freshness.challenged([8; 8], at(31), [CADENCE / 4, CADENCE, CADENCE * 4]);
+        freshness.beat(newer, Epoch(2), &beat(0, &[[8; 8]]), at(32), [CADENCE, WINDOW]);
+        assert_eq!((freshness.stale(at(60)), freshness.stale(at(61))), (vec![], vec![newer]), "his own");
+    }
+
+    /// The only host so far has nobody to listen for. Who becomes one by a commit of his could have acted since it went out.
+    #[test]
+    fn the_first_other_host_counts_from_when_the_commit_went_out() {
+        let mut freshness = Freshness::default();
+        freshness.begin_epoch(Epoch(0), &[], [at(0); 2], [CADENCE, WINDOW], [CADENCE; 2]);
+        freshness.begin_epoch(Epoch(1), &[HOST], [at(100), at(125)], [CADENCE, WINDOW], [CADENCE; 2]);
+        assert_eq!((freshness.stale(at(129)), freshness.stale(at(130))), (vec![], vec![HOST]));
+    }
+
+    #[test]
+    fn a_shorter_window_counts_at_once() {
+        let mut freshness = Freshness::default();
+        freshness.begin_epoch(Epoch(0), &[HOST], [at(0); 2], [CADENCE, WINDOW * 20], [CADENCE; 2]);
+        freshness.begin_epoch(Epoch(1), &[HOST], [at(5); 2], [CADENCE, WINDOW], [CADENCE; 2]);
+        assert_eq!((freshness.stale(at(34)), freshness.stale(at(35))), (vec![], vec![HOST]));
+    }
+
+    /// R21: clocks drift, and a server can let through all beats but those with an echo.
+    #[test]
+    fn an_anchor_that_is_never_renewed_holds_for_ten_minutes() {
+        let mut freshness = challenged_at_zero();
+        let mut last_fresh = 0;
+        for number in 0..200 {
+            // The host's clock is fast by a hundredth.
+            let now = Time::since_origin(Duration::from_millis(9_900 * number));
+            let echoes: &[Challenge] = if number == 0 { &[[7; 8]] } else { &[] };
+            freshness.beat(HOST, Epoch(0), &beat(number, echoes), now, [CADENCE, WINDOW]);
+            last_fresh = if freshness.is_fresh(HOST, now) { now.elapsed().as_secs() } else { last_fresh };
+        }
+        assert!((600..=640).contains(&last_fresh), "{last_fresh}");
+    }
+
+    /// A host whose beats are numbered as nobody would can be heard for ever, and does not count.
+    #[test]
+    fn whose_beats_say_nothing_is_not_fresh() {
+        let mut freshness = challenged_at_zero();
+        assert!(freshness.beat(HOST, Epoch(0), &beat(u64::MAX, &[]), at(1), [CADENCE, WINDOW]));
+        assert!(!freshness.beat(HOST, Epoch(0), &beat(7, &[[7; 8]]), at(11), [CADENCE, WINDOW]));
+        assert!(freshness.is_fresh(HOST, at(29)) && !freshness.is_fresh(HOST, at(30)));
+    }
+
+    #[test]
+    fn whoever_slept_believes_in_no_beat_without_another_echo() {
+        let mut freshness = challenged_at_zero();
+        freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), at(1), [CADENCE, WINDOW]);
+        freshness.forget(at(5));
+        assert_eq!(freshness.stale(at(5)), [HOST]);
+        assert!(freshness.challenge_due_at() <= at(5));
+        freshness.beat(HOST, Epoch(0), &beat(1, &[[7; 8]]), at(6), [CADENCE, WINDOW]);
+        assert_eq!(freshness.stale(at(6)), [HOST], "an echo of before");
+        freshness.challenged([9; 8], at(6), [CADENCE / 4, CADENCE, CADENCE * 4]);
+        freshness.beat(HOST, Epoch(0), &beat(2, &[[9; 8]]), at(16), [CADENCE, WINDOW]);
+        assert_eq!((freshness.stale(at(35)), freshness.stale(at(36))), (vec![], vec![HOST]));
     }
 
     /// With beats ten times as far apart, a number that is 600 higher would be worth an hour more than it took.
     #[test]
     fn numbers_from_before_a_change_of_cadence_count_by_the_shorter_one() {
         let mut freshness = Freshness::default();
-        freshness.begin_epoch(Epoch(0), &[HOST], at(0), [CADENCE / 10, WINDOW], [CADENCE; 2]);
+        freshness.begin_epoch(Epoch(0), &[HOST], [at(0); 2], [CADENCE / 10, WINDOW], [CADENCE; 2]);
         freshness.challenged([7; 8], at(0), [CADENCE; 3]);
         freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), at(1), [CADENCE / 10, WINDOW]);
-        freshness.begin_epoch(Epoch(1), &[HOST], at(20), [CADENCE, WINDOW], [CADENCE; 2]);
+        freshness.begin_epoch(Epoch(1), &[HOST], [at(20); 2], [CADENCE, WINDOW], [CADENCE; 2]);
         assert_eq!(
             (freshness.stale(at(29)), freshness.stale(at(30))),
             (vec![], vec![HOST]),

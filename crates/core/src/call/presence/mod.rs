@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::commits::Wanted;
+use super::commits::{InFlight, Own, Wanted};
 use super::epochs::Announced;
 use super::message::{EndReason, Event, Lane};
 use super::roster::{self, Cause};
@@ -35,6 +35,8 @@ const MAX_AHEAD: usize = 64;
 const MAX_AHEAD_LEN: usize = 4096;
 /// Challenges go to everybody's talk lane: not more than ten a second in the whole call.
 const CHALLENGE_SPACING: Duration = Duration::from_millis(100);
+/// A new host's first beat echoes the challenges of this much time, and what it takes everybody to speak.
+const FIRST_BEAT_AFTER: Duration = Duration::from_secs(1);
 /// When many have reason to speak at once, they spread it over this much time for each of them.
 const SPREAD: Duration = Duration::from_millis(10);
 
@@ -61,6 +63,8 @@ struct Line {
 pub(super) struct Presence {
     lines: BTreeMap<Epoch, Line>,
     ahead: VecDeque<Bytes>,
+    /// When something came last that could be of an epoch that is not reached yet.
+    ahead_at: Option<Time>,
     freshness: Freshness,
     watch: Watch,
     acks: Acks,
@@ -81,6 +85,7 @@ impl Presence {
         Self {
             lines: BTreeMap::new(),
             ahead: VecDeque::new(),
+            ahead_at: None,
             freshness: Freshness::default(),
             watch: Watch::default(),
             acks: Acks::default(),
@@ -101,6 +106,21 @@ impl Presence {
         self.acks.reads(mailbox)
     }
 
+    /// Says whether somebody has said that he cannot follow (R7).
+    pub(super) fn is_stranded(&self, id: ParticipantId) -> bool {
+        self.stranded.contains(&id)
+    }
+
+    /// Says whether a host has said that he holds the lobby's key.
+    pub(super) fn holds_lobby_key(&self, host: ParticipantId) -> bool {
+        self.keyholders.get(&host) == Some(&true)
+    }
+
+    /// Says whether any other host has said so.
+    pub(super) fn somebody_holds_lobby_key(&self) -> bool {
+        self.keyholders.values().any(|holds| *holds)
+    }
+
     /// Wipes the talk keys.
     pub(super) fn end(&mut self) {
         self.lines.clear();
@@ -111,7 +131,9 @@ impl Presence {
 
 impl Call {
     /// A new epoch: who is there now, with new talk keys. The keys of older ones stay for as long as their frames.
-    pub(super) fn begin_presence(&mut self, close_older_at: Time) -> Result<(), EngineError> {
+    ///
+    /// Whoever is a host in it could have acted as one since `since`, which is before it was known here if it is an own commit.
+    pub(super) fn begin_presence(&mut self, close_older_at: Time, since: Time) -> Result<(), EngineError> {
         let (call, now) = (self.id, self.now);
         let leaves = self.group.leaves();
         let id = |key: &[u8]| roster::participant_id(call, key);
@@ -123,6 +145,7 @@ impl Call {
             Cause::Joined { by } | Cause::Commit { by, .. } => Some(by),
         };
         let (spread, limits, interval) = (self.spread(), self.limits(), self.challenge_interval());
+        let settling = (spread + FIRST_BEAT_AFTER).min(self.policy.heartbeat());
         let presence = &mut self.presence;
         presence.lines.values_mut().for_each(|line| line.close_at = line.close_at.min(close_older_at));
         // An epoch takes the place of the one with its low bits (RFC 9605 §5.2), however many a host makes.
@@ -135,11 +158,14 @@ impl Call {
         let hosts = others.iter().filter(|(_, is_host)| *is_host).map(|(id, _)| *id).collect::<Vec<_>>();
         let within = spread.mul_f64(presence.place);
         let times = [self.policy.heartbeat(), self.policy.liveness_window()];
-        presence.freshness.begin_epoch(epoch, &hosts, now, times, [within, interval]);
+        presence.freshness.begin_epoch(epoch, &hosts, [since, now], times, [within, interval]);
         presence.keyholders.retain(|id, _| hosts.contains(id));
         let hosting = self.roster.me().is_some_and(|me| me.is_host);
         match (presence.hosting, hosting) {
-            (false, true) => presence.watch.stand_up(now),
+            // A little later, so that those who have just learnt it can have challenged him by then; a founder is alone.
+            (false, true) => {
+                presence.watch.stand_up(now, if others.is_empty() { now } else { now + settling })
+            }
             (true, false) => {
                 presence.watch.stand_down();
                 presence.acks.clear();
@@ -161,6 +187,8 @@ impl Call {
                 let deadlines = [self.policy.switch_deadline(), self.policy.newcomer_window()];
                 let others = others.iter().map(|(id, _)| *id);
                 presence.acks.begin(epoch, acknowledgements, others, width, now, deadlines);
+            } else {
+                self.recorder.acknowledged_elsewhere();
             }
         }
         let roster = &self.roster;
@@ -216,6 +244,7 @@ impl Call {
     }
 
     fn hold_talk(&mut self, bytes: &Bytes) -> Result<(), TalkFault> {
+        self.presence.ahead_at = Some(self.now);
         let ahead = &mut self.presence.ahead;
         if bytes.len() <= MAX_AHEAD_LEN {
             if ahead.len() == MAX_AHEAD {
@@ -238,16 +267,23 @@ impl Call {
         let now = self.now;
         let member = self.roster.member(from);
         let (is_host, may_admit) = member.map_or((false, false), |m| (m.is_host, m.may_admit));
-        let is_beat = matches!(&talk, Talk::Beat(beat) if beat.deaf == 0);
-        self.presence.watch.heard(from, is_beat, now);
+        let is_fresh_beat = match &talk {
+            Talk::Beat(beat) if is_host => {
+                let times = [self.policy.heartbeat(), self.policy.liveness_window()];
+                let is_news = self.presence.freshness.beat(from, epoch, beat, now, times);
+                // Who beats and keeps nobody going is as good as gone, so hosts remove him too.
+                is_news && beat.deaf == 0 && self.presence.freshness.is_fresh(from, now)
+            }
+            _ => false,
+        };
+        self.presence.watch.heard(from, is_fresh_beat, now);
         if member.is_some() {
-            self.recorder.heard_in(from, epoch, self.roster.epoch);
+            let is_beat = matches!(talk, Talk::Beat(_));
+            self.recorder.heard_in(from, epoch, self.roster.epoch, is_beat);
         }
         match talk {
             Talk::Beat(_) if !is_host => return Err(TalkFault::NotEntitled),
             Talk::Beat(beat) => {
-                let times = [self.policy.heartbeat(), self.policy.liveness_window()];
-                self.presence.freshness.beat(from, epoch, &beat, now, times);
                 let has_key = beat.has_lobby_key == 1;
                 self.presence.keyholders.insert(from, has_key);
                 if may_admit && !has_key {
@@ -394,8 +430,9 @@ impl Call {
 
     /// R21, R22: without a fresh beat of every host nothing is sealed or opened, unless the user wants it so.
     fn stand(&mut self) {
-        let stale = self.presence.freshness.stale(self.now);
+        let mut stale = self.presence.freshness.stale(self.now);
         let all = stale.len() == self.presence.freshness.hosts() && !self.presence.hosting;
+        stale.extend(self.unconfirmed_hosts());
         let (before, after) = match (self.presence.standing, stale.is_empty()) {
             (before, true) => (before, Standing::Connected),
             (Standing::GoingOn, false) if all => (Standing::GoingOn, Standing::GoingOn),
@@ -418,15 +455,51 @@ impl Call {
             Standing::CutOff { all } => {
                 self.ring.pause();
                 self.presence.freshness.challenge_soon(self.now);
-                self.event(if all { Event::HostSilent } else { Event::CutOff { silent: stale } });
+                let window = self.policy.liveness_window();
+                let newer_epoch = self.presence.ahead_at.is_some_and(|at| self.now - at < window);
+                self.event(match all {
+                    true => Event::HostSilent { newer_epoch },
+                    false => Event::CutOff { silent: stale },
+                });
             }
             Standing::GoingOn => {}
+        }
+    }
+
+    /// R21: the only host has nobody to listen for. But if the server withholds from him that his own commit stands in the log, those
+    /// whom it made hosts may have removed somebody; so that is not waited for any longer than for a beat.
+    fn unconfirmed_hosts(&self) -> Vec<ParticipantId> {
+        let overdue = |own: &InFlight| {
+            matches!(own.what, Own::Commit { .. })
+                && own.launched_at + self.policy.liveness_window() <= self.now
+        };
+        match &self.in_flight {
+            Some(own) if self.presence.freshness.hosts() == 0 && overdue(own) => {
+                self.wanted.make_host.keys().copied().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Says that this participant's machine was asleep, or may have been: until every host has shown that he is there once more, nothing
+    /// is sealed or opened (R21). To be called on waking up; without it, and with a clock that stood still meanwhile (see [`Time`]), a
+    /// server could play what it recorded during the sleep, and keep back that somebody was removed.
+    pub fn woke_up(&mut self, now: Time) {
+        if self.ended.is_none() {
+            self.set_time(now);
+            self.presence.freshness.forget(self.now);
+            self.tick();
+            self.pursue();
         }
     }
 
     /// Goes on although every host is silent (R22): frames are sealed and opened again, among those who are on the roster now. With no
     /// host nobody can join or be removed, so this is an explicit act of the user, who has to know it. When a host comes back, the
     /// call is again what it was.
+    ///
+    /// It gives up what R21 protects: if the hosts are there and the server keeps them from this participant, whoever they
+    /// remove goes on reading him, for as long as he goes on. Where [`Event::HostSilent`] says that there may be a newer epoch, that is
+    /// likely.
     ///
     /// # Errors
     /// [`CallError::HostsThere`] unless [`Event::HostSilent`] was the last word, [`CallError::Ended`].
@@ -443,14 +516,20 @@ impl Call {
 
     /// What the encoders made during a pause was not sealed: to the others it is missing.
     fn ask_for_keyframes(&mut self) {
-        if let Some(epoch) = self.ring.sealing_epoch() {
-            self.event(Event::KeyframeNeeded { epoch, tracks: self.ring.picture_tracks() });
+        let tracks = self.ring.picture_tracks();
+        if let Some(epoch) = self.ring.sealing_epoch().filter(|_| !tracks.is_empty()) {
+            self.event(Event::KeyframeNeeded { epoch, tracks });
         }
     }
 
     /// Returns whether frames are neither sealed nor opened, because a host's heartbeats are missing (R21).
     pub fn is_cut_off(&self) -> bool {
         matches!(self.presence.standing, Standing::CutOff { .. })
+    }
+
+    /// Returns whether this participant goes on without a host, as his user wished (R22).
+    pub fn is_going_on(&self) -> bool {
+        self.presence.standing == Standing::GoingOn
     }
 
     pub(super) fn next_presence_at(&self) -> Time {

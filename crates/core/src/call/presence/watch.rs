@@ -19,6 +19,16 @@ pub(super) struct Limits {
     pub(super) member: Duration,
 }
 
+impl Limits {
+    fn of(&self, heard: &Heard) -> Duration {
+        match heard {
+            Heard { shown: false, .. } => self.newcomer,
+            Heard { is_host: true, .. } => self.host,
+            _ => self.member,
+        }
+    }
+}
+
 struct Heard {
     at: Time,
     /// R13: he has shown that he is in. A founder's first companions are newcomers, those whom a new host finds are not.
@@ -54,9 +64,16 @@ impl Watch {
         limits: Limits,
         now: Time,
     ) {
-        // Whoever was quiet enough for the old limits shall not be too quiet for the new ones at once.
-        if self.limits.replace(limits).is_some_and(|before| before != limits) {
-            self.others.values_mut().for_each(|heard| heard.at = now);
+        if let Some(before) = self.limits.replace(limits).filter(|before| *before != limits) {
+            // Whoever was quiet enough for the old limits shall not be too quiet for the new ones at once; and nobody who is gone shall
+            // have more time with each change (the limits of a large call change with every member).
+            for heard in self.others.values_mut() {
+                let (old, new) = (before.of(heard), limits.of(heard));
+                heard.at = match new > old {
+                    true => heard.at.earlier_by(new - old),
+                    false => (heard.at + (old - new)).min(now),
+                };
+            }
             self.next_beat_at = self.next_beat_at.min(now + limits.cadence);
         }
         let there = others.iter().map(|(id, _)| *id).collect::<std::collections::BTreeSet<_>>();
@@ -82,16 +99,17 @@ impl Watch {
     }
 
     /// This participant has become a host.
-    pub(super) fn stand_up(&mut self, now: Time) {
+    pub(super) fn stand_up(&mut self, now: Time, first_beat_at: Time) {
         self.lane_worked_at = now;
+        self.next_beat_at = self.next_beat_at.max(first_beat_at);
     }
 
-    /// Somebody was heard. Only a beat counts for a host: it is what members wait for.
-    pub(super) fn heard(&mut self, id: ParticipantId, is_beat: bool, now: Time) {
-        if let Some(heard) = self.others.get_mut(&id).filter(|heard| is_beat || !heard.is_host) {
-            heard.at = now;
-        }
+    /// Somebody was heard. For a host only a beat counts that keeps the members going: it is what they wait for.
+    pub(super) fn heard(&mut self, id: ParticipantId, is_fresh_beat: bool, now: Time) {
         if let Some(heard) = self.others.get_mut(&id) {
+            if is_fresh_beat || !heard.is_host {
+                heard.at = now;
+            }
             heard.shown = true;
         }
     }
@@ -147,13 +165,12 @@ impl Watch {
     }
 
     fn silent_at(&self, heard: &Heard, limits: &Limits) -> Time {
-        let limit = match heard {
-            Heard { lost: true, .. } => return Time::ZERO,
-            Heard { shown: false, .. } => limits.newcomer,
-            Heard { is_host: true, .. } => limits.host,
-            _ => limits.member,
-        };
-        heard.at + limit
+        if heard.lost { Time::ZERO } else { heard.at + limits.of(heard) }
+    }
+
+    /// Says whether somebody has not been heard for too long, whoever's fault that is.
+    pub(super) fn is_overdue(&self, id: ParticipantId, now: Time, limits: &Limits) -> bool {
+        self.others.get(&id).is_some_and(|heard| self.silent_at(heard, limits) <= now)
     }
 
     /// Returns who has been silent for too long, given `grace` more, as far as the talk lane was there to tell.

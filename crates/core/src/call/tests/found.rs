@@ -240,7 +240,7 @@ fn a_shorter_cadence_cuts_nobody_off() {
     room.pass(SECOND * 200);
     let cut_off = room.seat("Carol").events[mark..]
         .iter()
-        .filter(|event| matches!(event, Event::CutOff { .. } | Event::HostSilent))
+        .filter(|event| matches!(event, Event::CutOff { .. } | Event::HostSilent { .. }))
         .count();
     assert_eq!(cut_off, 0);
 }

@@ -23,6 +23,12 @@ impl Room {
         guest
     }
 
+    fn require_vouching(&mut self, vouching: bool) {
+        let config = CallConfig { vouching, ..self.seat("Ann").call.config() };
+        self.act("Ann", |call, now| call.set_config(&config, now)).expect("Ann may");
+        self.pass(SECOND * 3);
+    }
+
     fn knocks(&mut self) -> Vec<Knock> {
         let knock = |event: &Event| match event {
             Event::Knock(knock) => Some(knock.clone()),
@@ -55,7 +61,7 @@ fn a_knock_says_who_it_is_what_he_is_and_which_key_he_has() {
 #[test]
 fn where_vouching_is_asked_for_nobody_is_let_in_without() {
     let mut room = Room::new(2);
-    room.seat("Ann").call.require_vouching(true);
+    room.require_vouching(true);
     let (good, bad) = (room.knock_with_proof("Bob", b"signed: Bob"), room.knock_with_proof("Mallory", b""));
     assert_eq!(room.knocks(), []);
     let asked = |event: &Event| match event {
@@ -85,6 +91,40 @@ fn where_vouching_is_asked_for_nobody_is_let_in_without() {
     assert_eq!(&member.proof[..], b"signed: Bob", "each member's app can look at it");
     assert_eq!(member.signature_key, questions[0].signature_key, "and hold it against the key");
     assert!(!format!("{:?} {:?}", questions, member).contains("Bob"), "nothing of it gets into logs");
+}
+
+/// It is in the policy: no other host's app lets somebody in unvouched, and who waited before is asked about too.
+#[test]
+fn vouching_holds_for_all_hosts_and_for_all_who_wait() {
+    let mut room = Room::new(20);
+    room.admit(&["Bob"]);
+    let bob = room.id("Bob");
+    room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
+    room.pass(SECOND * 12);
+    let early = room.knock_with_proof("Early", b"signed: Early");
+    assert_eq!(room.seat("Bob").call.waiting().len(), 1);
+    room.require_vouching(true);
+    let late = room.knock_with_proof("Late", b"signed: Late");
+    for host in ["Ann", "Bob"] {
+        assert!(room.seat(host).call.waiting().is_empty(), "nobody is shown");
+        for guest in [&early, &late] {
+            let id = guest.id();
+            assert!(
+                room.was_told(host, |event| matches!(event, Event::Vouch(asked) if asked.id == id)),
+                "{host}"
+            );
+            assert_eq!(room.act(host, |call, now| call.admit(&[id], now)), Err(CallError::NotVouched));
+        }
+    }
+    let vouched = Verdict::Vouched("early@example.org".into());
+    room.act("Bob", |call, now| call.vouch(early.id(), vouched, now)).expect("he was asked");
+    room.act("Bob", |call, now| call.admit(&[early.id()], now)).expect("vouched for");
+    room.pass(SECOND * 3);
+    assert!(room.enter(early).is_ok());
+    // When nobody has to vouch any more, those of whom it was still to be done are shown.
+    room.require_vouching(false);
+    assert_eq!(room.seat("Ann").call.waiting().iter().map(|knock| knock.id).collect::<Vec<_>>(), [late.id()]);
+    room.act("Ann", |call, now| call.admit(&[late.id()], now)).expect("as ever");
 }
 
 #[test]

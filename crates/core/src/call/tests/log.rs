@@ -429,5 +429,6 @@ fn what_is_wanted_while_a_commit_is_under_way_goes_into_the_next_one() {
         assert_eq!(seat.outbox.len(), 1);
     }
     room.settle();
+    room.pass(SECOND * 2);
     assert_eq!((room.names(), room.next()), (vec!["Ann".to_owned()], before + 2));
 }

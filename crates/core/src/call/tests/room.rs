@@ -10,6 +10,7 @@ use crate::danger::seeded_random;
 use crate::group::Group;
 use crate::id::MailboxId;
 use crate::keyring::{FrameError, Opener, Opening, Sealer};
+use crate::sframe::SealError;
 use crate::track::{Codec, Metadata, TrackKind};
 
 pub(super) const FRAME: Metadata<'static> = Metadata::frame(Codec::Vp8);
@@ -290,6 +291,10 @@ impl Room {
 
     pub(super) fn seal(&mut self, name: &str, payload: &[u8]) -> BytesMut {
         self.seat(name).seal(payload)
+    }
+
+    pub(super) fn may_seal(&mut self, name: &str) -> Result<(), SealError> {
+        self.seat(name).sealer.seal(FRAME, b"", &mut BytesMut::new()).map(drop)
     }
 
     pub(super) fn open(&mut self, name: &str, sealed: &[u8]) -> Result<(ParticipantId, Bytes), FrameError> {
