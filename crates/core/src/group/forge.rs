@@ -4,11 +4,12 @@ use openmls::extensions::{Extension, Extensions, UnknownExtension};
 use openmls::group::MlsGroup;
 use openmls::prelude::{
     CommitBuilder, Initial, LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
-    PreSharedKeyProposal, Proposal,
+    NewSignerBundle, PreSharedKeyProposal, Proposal,
 };
 use tls_codec::{DeserializeBytes as _, Serialize as _};
 
 use super::member::{Group, credential_with_key};
+use super::provider::SignatureKey;
 use super::provider::tampering::INSTEAD;
 use super::{POSITION_EXTENSION, VerifiedKeyPackage, context_extensions};
 
@@ -33,6 +34,34 @@ impl Group {
         let identity = credential_with_key(credential, &self.signer.public());
         let leaf = LeafNodeParameters::builder().with_credential_with_key(identity).build();
         self.forge_commit(position, |commit| commit.leaf_node_parameters(leaf).force_self_update(true)).0
+    }
+
+    /// A commit that gives the committer another signature key, and another name with it.
+    pub(crate) fn forge_rekeying(
+        &mut self,
+        credential: Vec<u8>,
+        key: &SignatureKey,
+        position: u64,
+    ) -> Vec<u8> {
+        self.mls.set_aad(position.to_be_bytes().to_vec());
+        let credential_with_key = credential_with_key(credential, &key.public());
+        let new_signer = NewSignerBundle { signer: key, credential_with_key };
+        let built = self
+            .mls
+            .commit_builder()
+            .force_self_update(true)
+            .load_psks(&self.provider.storage)
+            .expect("no psks")
+            .build_with_new_signer(
+                &self.provider.crypto,
+                &self.provider.crypto,
+                &self.signer,
+                new_signer,
+                |_| true,
+            )
+            .expect("the engine lets him");
+        let messages = built.stage_commit(&self.provider).expect("the engine lets him");
+        self.bytes(messages.into_commit())
     }
 
     /// A commit with a policy change and whatever else.

@@ -60,13 +60,15 @@ fn every_sequence_of_operations_keeps_what_the_call_promises() {
     };
     let threads = number("SUBROSA_THREADS").unwrap_or(2);
     thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work)));
-    println!("{}", sum.into_inner().expect("nobody panics with it"));
+    let sum = sum.into_inner().expect("nobody panics with it");
+    println!("{sum}");
     let mut failures = failures.into_inner().expect("nobody panics with it");
     failures.sort_by_key(|failure| failure.seed);
     for failure in &failures {
         println!("seed {}, after {} operations: {}", failure.seed, failure.operations.len(), failure.what);
     }
     report(failures.into_iter().next());
+    assert!(sum.never_happened().is_empty(), "never happened: {:?}", sum.never_happened());
 }
 
 fn report(failure: Option<Failure>) {

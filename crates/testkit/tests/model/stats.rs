@@ -66,6 +66,27 @@ impl Stats {
     }
 }
 
+impl Stats {
+    /// Says what never happened in all these rooms, so that nothing was shown of it.
+    pub(crate) fn never_happened(&self) -> Vec<&'static str> {
+        let stranded = if self.rooms < 100 { 1 } else { self.stranded }; // a rare thing
+        let all = [
+            ("admission", self.admitted),
+            ("removal", self.removed),
+            ("departure", self.left),
+            ("policy change", self.policy_changes),
+            ("skipped entry", self.skipped),
+            ("cut-off", self.cut_off),
+            ("call without host", self.without_host),
+            ("stranding", stranded),
+            ("frame that waits for its epoch", self.held),
+            ("frame opened by a traitor", self.opened_by_traitors),
+            ("frame lost outside of the guarantee", self.lost_outside),
+        ];
+        all.into_iter().filter(|(_, sum)| *sum == 0).map(|(what, _)| what).collect()
+    }
+}
+
 impl AddAssign for Stats {
     fn add_assign(&mut self, other: Self) {
         self.rooms += other.rooms;

@@ -99,19 +99,28 @@ fn a_removed_host_who_goes_on_beating_keeps_nobody_in_the_dark() {
 fn two_halves_with_two_logs_both_notice() {
     let mut room = room_of(64, &["Bob", "Cid", "Dan", "Eve", "Fay"]);
     make_host(&mut room, "Ann", &["Bob"]);
+    let (ann, bob) = (id(&room, "Ann"), id(&room, "Bob"));
     room.server().splits(&["Bob", "Dan", "Fay"]);
     let split_at = room.now();
     tell(&mut room, "Ann", Call::lock);
     tell(&mut room, "Bob", Call::rotate_invite);
     // Ann and Bob each remove the other, whom they do not hear; until then their halves are cut off.
     room.pass(WINDOW + seconds(2));
-    for name in ["Cid", "Dan", "Eve", "Fay"] {
-        let noticed = room.person(name).last(is_cut_off);
-        let removed = room.epochs().iter().filter(|record| record.began_at > split_at);
-        let is_told = removed
-            .into_iter()
-            .any(|record| matches!(&record.cause, Cause::Commit { removed, .. } if !removed.is_empty()));
-        assert!(noticed.is_some() || is_told, "{name}: cut off, or told that the other host was removed");
+    let hosts = [ann, bob];
+    for (name, host_of_the_others) in [("Cid", bob), ("Eve", bob), ("Dan", ann), ("Fay", ann)] {
+        let is_noticed = |event: &Event| match event {
+            Event::CutOff { silent } => silent.contains(&host_of_the_others),
+            Event::Roster(roster) => match &roster.cause {
+                Cause::Commit { by, removed, .. } => {
+                    hosts.contains(by) && removed.contains(&host_of_the_others)
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        let noticed = room.person(name).events().find(|(at, event)| *at > split_at && is_noticed(event));
+        let (at, _) = noticed.unwrap_or_else(|| panic!("{name} is not told of the other half's host"));
+        assert!(*at - split_at <= WINDOW, "{name}: {:?}", *at - split_at);
     }
     let codes = room.epochs().iter().rev().take(2).map(|record| &record.code).collect::<Vec<_>>();
     assert!(codes[0] != codes[1], "and their codes differ");

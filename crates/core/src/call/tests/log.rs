@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::room::Room;
 use crate::call::*;
 use crate::group::EntryFault;
+use crate::sframe::SealError;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -96,6 +97,56 @@ fn a_reused_leaf_is_somebody_else() {
     let member = roster.member(erin).expect("she is in");
     assert_eq!(member.leaf, leaf, "MLS gives it to the next");
     assert_eq!((member.since, member.admitted_by), (Some(Epoch(4)), Some(ann)));
+}
+
+/// R3: a host is a key. Whoever gets a removed host's leaf gets none of his rights.
+#[test]
+fn a_removed_hosts_leaf_makes_nobody_a_host() {
+    let mut room = two_hosts(24);
+    let (bob, dave) = (room.id("Bob"), room.id("Dave"));
+    let leaf = room.seat("Ann").call.roster().member(bob).expect("he is in").leaf;
+    room.act("Ann", |call, now| call.remove(&[bob], now)).expect("Ann may");
+    room.pass(SECOND * 5); // his rotation
+    room.admit(&["Erin"]);
+    let erin = room.id("Erin");
+    let member = room.seat("Dave").call.roster().member(erin).expect("she is in").clone();
+    assert_eq!((member.leaf, member.is_host, member.may_admit), (leaf, false, false));
+    assert!(!room.seat("Erin").call.is_host());
+    assert_eq!(room.act("Erin", |call, now| call.remove(&[dave], now)), Err(CallError::NotHost));
+    let daves = room.seat("Ann").call.roster().member(dave).expect("he is in").leaf;
+    let entry = room.forge("Erin", |group, position| {
+        let plan = crate::group::Plan { removes: vec![daves], ..Default::default() };
+        group.stage_own(plan, position).expect("the engine lets her").commit
+    });
+    room.seat("Erin").call.group.drop_own().expect("storage works");
+    room.seats.remove("Erin");
+    room.refuses(entry, policy(erin, Violation::NotAHost));
+    // Nor does his talk, or his key, come back with another leaf.
+    assert!(room.seat("Ann").call.departed.len() == 1);
+}
+
+/// R5: the server shows two genuine entries in each other's places. They mean nothing there; and who was shown them so falls silent,
+/// since the hosts' heartbeats are not of his epoch any more.
+#[test]
+fn entries_that_are_swapped_mean_nothing() {
+    let mut room = two_hosts(25);
+    room.pass(SECOND * 12);
+    room.seat("Carol").no_log = true;
+    let before = room.digest("Carol");
+    let first = room.next();
+    room.act("Ann", |call, now| call.lock(now)).expect("Ann may");
+    room.pass(SECOND * 3);
+    room.act("Ann", |call, now| call.unlock(now)).expect("Ann may");
+    assert_eq!(room.next(), first + 2);
+    let now = room.now;
+    for (position, shown) in [(first, first + 1), (first + 1, first)] {
+        let payload = room.log[shown as usize].clone();
+        room.seat("Carol").take_in(Lane::Log { position }, payload, now);
+        assert_eq!(room.last_skip("Carol"), SkipReason::Entry(EntryFault::WrongPosition));
+    }
+    assert_eq!(room.digest("Carol"), before);
+    room.pass(SECOND * 31);
+    assert_eq!(room.may_seal("Carol"), Err(SealError::Paused));
 }
 
 #[test]
@@ -237,6 +288,12 @@ fn a_host_who_breaks_the_policy_is_skipped_and_named() {
     room.inject(entry);
     assert_eq!(room.last_skip("Carol"), policy(bob, Violation::IdentityChanged));
 
+    let same_name = keys.credential(&Profile::person("Bob").expect("a good name"), b"");
+    let entry =
+        forged(&mut room, &|group, position| group.forge_rekeying(same_name.clone(), &keys.signer, position));
+    room.inject(entry);
+    assert_eq!(room.last_skip("Carol"), policy(bob, Violation::IdentityChanged));
+
     let key_package = erin.key_package_for_tests();
     let entry = forged(&mut room, &|group, position| {
         let verified = group.verify_key_package(&key_package).expect("a good one");
@@ -254,7 +311,7 @@ fn a_host_who_breaks_the_policy_is_skipped_and_named() {
     assert_eq!(room.last_skip("Carol"), SkipReason::Entry(EntryFault::NotHandshake));
 
     assert_eq!(room.digest("Carol"), before);
-    assert_eq!(room.next(), position + 4);
+    assert_eq!(room.next(), position + 5);
 }
 
 /// R2: what is not a PrivateMessage does not reach MLS at all; an external commit is a PublicMessage.
