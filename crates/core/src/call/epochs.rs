@@ -173,6 +173,11 @@ impl Epochs {
         closing.chain(switching).min().unwrap_or(Time::NEVER)
     }
 
+    #[cfg(test)]
+    pub(super) fn kept_for_tests(&self) -> usize {
+        self.lives.len()
+    }
+
     /// Drops everything; the key ring is ended by itself.
     pub(super) fn end(&mut self) {
         self.lives.clear();

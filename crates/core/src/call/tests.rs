@@ -10,6 +10,7 @@ mod lobby;
 mod log;
 mod room;
 mod stranded;
+mod talk;
 mod wedges;
 mod withheld;
 

@@ -3,7 +3,7 @@
 use openmls::extensions::{Extension, Extensions, UnknownExtension};
 use openmls::group::MlsGroup;
 use openmls::prelude::{
-    CommitBuilder, Initial, LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
+    CommitBuilder, Initial, LeafNodeIndex, LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
     NewSignerBundle, PreSharedKeyProposal, Proposal,
 };
 use tls_codec::{DeserializeBytes as _, Serialize as _};
@@ -181,6 +181,14 @@ impl Group {
             .mls
             .propose_self_update(&self.provider, &self.signer, LeafNodeParameters::default())
             .expect("the engine lets it");
+        self.bytes(message)
+    }
+
+    /// A proposal to remove somebody else.
+    pub(crate) fn forge_remove_proposal(&mut self, leaf: u32, position: u64) -> Vec<u8> {
+        self.mls.set_aad(position.to_be_bytes().to_vec());
+        let proposed = self.mls.propose_remove_member(&self.provider, &self.signer, LeafNodeIndex::new(leaf));
+        let (message, _) = proposed.expect("the engine lets it");
         self.bytes(message)
     }
 

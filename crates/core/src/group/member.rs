@@ -479,6 +479,11 @@ impl Group {
     }
 
     #[cfg(test)]
+    pub(crate) fn digest_of_nothing() -> [u8; 32] {
+        super::storage::Storage::default().digest()
+    }
+
+    #[cfg(test)]
     pub(crate) fn digest(&self) -> [u8; 32] {
         self.provider.storage.digest()
     }

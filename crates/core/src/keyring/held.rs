@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -16,7 +16,7 @@ use crate::track::Metadata;
 pub(crate) struct HoldLimits {
     /// Frames in all.
     pub(crate) frames: usize,
-    /// Bytes in all.
+    /// Bytes in all, of frames and their metadata.
     pub(crate) bytes: usize,
     /// Frames of one claimed track; a flood of one track takes no room from the others.
     pub(crate) frames_per_track: usize,
@@ -25,9 +25,9 @@ pub(crate) struct HoldLimits {
 }
 
 impl Default for HoldLimits {
-    /// 1,024 frames, 8 MiB, 128 frames a track (2.5 s of sound, 4 s of pictures), 5 s.
+    /// 16,384 frames, 8 MiB, 256 frames a track, 5 s: what 60 participants with 50 frames of sound a second each say in that time.
     fn default() -> Self {
-        Self { frames: 1024, bytes: 8 << 20, frames_per_track: 128, age: Duration::from_secs(5) }
+        Self { frames: 16_384, bytes: 8 << 20, frames_per_track: 256, age: Duration::from_secs(5) }
     }
 }
 
@@ -73,6 +73,8 @@ impl Budget {
 pub(super) struct Held {
     pub(super) id: HeldId,
     pub(super) kid: u64,
+    /// As the KID claims it: leaf and context.
+    track: u64,
     pub(super) frame: BytesMut,
     /// The metadata's two parts, one behind the other.
     pub(super) metadata: Vec<u8>,
@@ -87,16 +89,19 @@ impl Drop for Held {
     }
 }
 
-/// One opener's waiting frames, oldest first.
+/// One opener's waiting frames. Neither to add nor to take one costs more the more there are.
 #[derive(Default)]
 pub(super) struct Queue {
-    frames: VecDeque<Held>,
+    /// By the low bits of their epochs; of each the oldest first.
+    by_epoch: BTreeMap<u64, VecDeque<Held>>,
+    /// How many there are of each claimed track.
+    of_track: BTreeMap<u64, usize>,
     next_id: u64,
 }
 
 impl Queue {
     pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.by_epoch.is_empty()
     }
 
     /// Copies a frame into the queue, if there is room. R18: the newest is dropped first.
@@ -109,8 +114,9 @@ impl Queue {
         frame: &[u8],
     ) -> Result<Opening, FrameFault> {
         let limits = &shared.held.limits;
-        // The tree's width in that epoch is not known yet, so leaf and context are one number for now.
-        let of_track = self.frames.iter().filter(|held| held.kid >> epoch_bits == kid >> epoch_bits).count();
+        // The tree's width in that epoch is not known yet, so leaf and context are one number for now. Epochs share the quota.
+        let (track, low) = (kid >> epoch_bits, kid & ((1 << epoch_bits) - 1));
+        let of_track = self.of_track.get(&track).copied().unwrap_or(0);
         let metadata = metadata.parts().concat();
         let cost = frame.len() + metadata.len();
         if of_track >= limits.frames_per_track || !shared.held.reserve(cost) {
@@ -118,9 +124,11 @@ impl Queue {
         }
         let id = HeldId(self.next_id);
         self.next_id += 1;
+        self.of_track.insert(track, of_track + 1);
         let frame = BytesMut::from(frame);
         let (since, shared) = (shared.now(), Arc::clone(shared));
-        self.frames.push_back(Held { id, kid, frame, metadata, since, shared, cost });
+        let held = Held { id, kid, track, frame, metadata, since, shared, cost };
+        self.by_epoch.entry(low).or_default().push_back(held);
         Ok(Opening::Held(id))
     }
 
@@ -128,10 +136,22 @@ impl Queue {
     pub(super) fn take(&mut self, shared: &Shared, ready: impl Fn(u64) -> bool) -> Option<(Held, bool)> {
         let now = shared.now();
         let old = |held: &Held| now.saturating_sub(held.since) > shared.held.limits.age;
-        let at = self.frames.iter().position(|held| old(held) || ready(held.kid))?;
-        self.frames.remove(at).map(|held| {
-            let old = old(&held);
-            (held, old)
-        })
+        // Whether one is ready hangs on its epoch alone, and of those of an epoch the first is the oldest.
+        let fronts = self.by_epoch.iter().filter_map(|(low, frames)| Some((low, frames.front()?)));
+        let due = fronts.filter(|(_, held)| old(held) || ready(held.kid));
+        let low = *due.min_by_key(|(_, held)| held.id)?.0;
+        let frames = self.by_epoch.get_mut(&low)?;
+        let held = frames.pop_front()?;
+        if frames.is_empty() {
+            self.by_epoch.remove(&low);
+        }
+        if let Some(count) = self.of_track.get_mut(&held.track) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_track.remove(&held.track);
+            }
+        }
+        let too_old = old(&held);
+        Some((held, too_old))
     }
 }

@@ -111,7 +111,7 @@ impl Opener {
 
     /// Returns the next held frame whose epoch has come, or whose time is over; `None` if there is none.
     ///
-    /// At most 1,024 frames and 8 MiB wait in all openers of a call together, 128 frames of one claimed track, each for at most
+    /// At most 16,384 frames and 8 MiB wait in all openers of a call together, 256 frames of one claimed track, each for at most
     /// 5 s, on the call's clock, which moves with the call's inputs.
     ///
     /// To be called until it says `None` after `Event::EpochOpened`, and now and then otherwise. One call opens at most one

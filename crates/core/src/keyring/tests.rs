@@ -254,13 +254,74 @@ fn when_an_epoch_is_retired_its_keys_are_gone_although_sealers_and_openers_live(
     opened(&mut opener, &mut seal(&mut sealer, b"the new epoch goes on"));
 }
 
+/// RFC 9605 §5.2: an epoch takes the place of the one with its low bits, and not the other way round.
+#[test]
+fn an_evicted_epoch_is_not_sealed_under_and_does_not_come_back() {
+    let ann = ring(ANN, 3);
+    let mut sealer = camera(&ann);
+    seal(&mut sealer, b"under 3");
+    let span = 1 << EPOCH_BITS;
+    assert!(ann.publish(keys(3 + span, ANN)));
+    assert_eq!(sealer.seal(FRAME, b"", &mut BytesMut::new()), Err(SealError::NotReady));
+    assert!(!ann.publish(keys(3, ANN)), "too late");
+    assert!(ann.switch(Epoch(3 + span)));
+    let bob = ring(BOB, 3 + span);
+    assert_eq!(opened(&mut bob.opener(), &mut seal(&mut sealer, b"under 19")).epoch, Epoch(3 + span));
+}
+
+/// A member can name 64 contexts of everybody; what is kept of them is bounded.
+#[test]
+fn the_tracks_that_are_kept_of_an_epoch_are_bounded() {
+    let leaves = (0..40).map(Some).collect::<Vec<_>>();
+    let bob = KeyRing::new(EPOCH_BITS, HoldLimits::default());
+    bob.publish(keys_of(0, BOB, &leaves));
+    let (mut opener, mut kept, mut refused) = (bob.opener(), 0, 0);
+    for leaf in (0..40).filter(|leaf| *leaf != BOB) {
+        let forger = KeyRing::new(EPOCH_BITS, HoldLimits::default());
+        forger.publish(keys_of(0, leaf, &leaves));
+        forger.switch(Epoch(0));
+        for kind in [TrackKind::Microphone, TrackKind::Camera, TrackKind::Screen, TrackKind::ScreenAudio] {
+            for _ in 0..16 {
+                let mut sealer = forger.sealer(kind).expect("one of sixteen");
+                match opener.open(FRAME, &mut seal(&mut sealer, b"")) {
+                    Ok(_) => kept += 1,
+                    Err(error) => {
+                        assert_eq!(error.reason, FrameFault::TooManyTracks);
+                        refused += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!((kept, kept + refused), (2 * 64 + 40 * 8, 39 * 64));
+}
+
+/// R17: of two threads that open the same frame at the same time, one does.
+#[test]
+fn two_threads_do_not_open_one_frame_both() {
+    let (ann, bob) = (ring(ANN, 0), ring(BOB, 0));
+    let mut sealer = camera(&ann);
+    let frames = (0..2_000).map(|_| seal(&mut sealer, b"once")).collect::<Vec<_>>();
+    let count = |mut opener: Opener| {
+        let opens = |frame: &BytesMut| opener.open(FRAME, &mut frame.clone()).is_ok();
+        frames.iter().map(opens).filter(|opened| *opened).count()
+    };
+    let total = std::thread::scope(|scope| {
+        let threads = [bob.opener(), bob.opener()].map(|opener| scope.spawn(|| count(opener)));
+        threads.map(|thread| thread.join().expect("no panic")).iter().sum::<usize>()
+    });
+    assert_eq!(total, frames.len());
+}
+
 #[test]
 fn after_the_end_nothing_seals_or_opens() {
     let (ann, bob) = (ring(ANN, 0), ring(BOB, 0));
     let (mut sealer, mut opener) = (camera(&ann), bob.opener());
     let frame = seal(&mut sealer, b"");
+    let keys = Arc::downgrade(bob.0.table.load().opening[0].as_ref().expect("published"));
     drop(ann);
     bob.end();
+    assert!(keys.upgrade().is_none(), "the keys are gone although the opener lives");
     assert_eq!(sealer.seal(FRAME, b"", &mut BytesMut::new()), Err(SealError::Ended));
     assert_eq!(fault(&mut opener, frame), FrameFault::Ended);
 }

@@ -215,7 +215,7 @@ impl Room {
         let ended = attending.call.ended();
         let id = attending.id;
         match (reading, ended) {
-            (Some(_), Some(reason)) => self.ledger.ended(place, id, reason),
+            (Some(reading), Some(reason)) => self.ledger.ended(place, id, reason, reading),
             (Some(reading), None) => {
                 if let Err(how) = self.ledger.read(place, reading) {
                     self.broke(who, Promise::OneHistory, how);
@@ -383,8 +383,12 @@ impl Room {
             return self.take_roster(seated, epoch);
         }
         let Some(attending) = self.seats[who].attending_mut() else { return };
-        attending.shows_until = attending.shows_until.max(self.now + takes);
-        self.queue.push(attending.shows_until, Happening::Take(seated, epoch));
+        let until = match self.config.rosters_in_order {
+            true => attending.shows_until.max(self.now + takes),
+            false => self.now + takes,
+        };
+        attending.shows_until = until;
+        self.queue.push(until, Happening::Take(seated, epoch));
     }
 
     /// The app says that a roster was shown.
@@ -410,9 +414,11 @@ impl Room {
 
     /// A sender uses a new epoch.
     fn note_switch(&mut self, who: usize, epoch: Epoch) {
-        let seat = &self.seats[who];
+        let seat = &mut self.seats[who];
         let now = seat.clock.reads(self.now);
-        let Some(own) = seat.attending().and_then(|attending| attending.epochs.get(&epoch)) else { return };
+        let Some(attending) = seat.attending_mut() else { return };
+        attending.switched = Some(epoch);
+        let Some(own) = attending.epochs.get(&epoch) else { return };
         if own.is_first {
             return;
         }

@@ -45,6 +45,8 @@ pub struct RoomConfig {
     pub frames_every: Option<Duration>,
     /// How long an app shows a roster before it says so; drawn for each.
     pub rosters_take: RangeInclusive<Duration>,
+    /// Whether an app shows one roster after the other, or several at once.
+    pub rosters_in_order: bool,
     /// How many millionths a member's clock is fast or slow at most; drawn for each member, as is what it reads at first.
     pub crooked_clocks_ppm: u32,
     /// How long a guest waits for an answer before he knocks again.
@@ -65,6 +67,7 @@ impl Default for RoomConfig {
             media: Way { latency: millis(20)..=millis(40), ..Way::taking(ZERO, millis(10)) },
             frames_every: Some(millis(200)),
             rosters_take: ZERO..=ZERO,
+            rosters_in_order: true,
             crooked_clocks_ppm: 0,
             patience: Duration::from_secs(30),
             stranger: true,

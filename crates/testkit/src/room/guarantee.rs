@@ -5,7 +5,8 @@
 //! the retention after he had it: so the sum says that the frame arrives while the receiver still has the key. That is what is
 //! looked at here, frame by frame. It is a little more than the sum, which speaks of the last frame before the deadline only.
 //!
-//! On the other side R18 promises that a frame that comes before its epoch waits for it, so long and so many of a track.
+//! On the other side R18 promises that a frame that comes before its epoch waits for it, so long and so many of a track. So a receiver
+//! may have the commit later than the sender by so much at most.
 
 use core::time::Duration;
 
@@ -13,13 +14,13 @@ use subrosa::{Epoch, Time};
 
 use super::Room;
 use super::media::Frame;
-use super::seat::Attending;
+use super::seat::{Attending, Own};
 
 /// R18 says 5 s, on the call's clock, which stands still between two inputs, and these are a second apart at most.
 const HELD_FOR: Duration = Duration::from_secs(4);
 /// R18: so many frames of one track wait, so many in all, and so many bytes.
-const HELD_OF_TRACK: usize = 128;
-const HELD_IN_ALL: usize = 1024;
+const HELD_OF_TRACK: usize = 256;
+const HELD_IN_ALL: usize = 16_384;
 const HELD_BYTES: usize = 8 << 20;
 /// R19: an old epoch closes for a sender so long after his first frame under a newer one.
 const CLOSES_AFTER: Duration = Duration::from_secs(1);
@@ -77,6 +78,27 @@ impl Attending {
             && bytes + frame.bytes.len() + 2 <= HELD_BYTES
     }
 
+    /// Says whether there is an epoch to seal under: taken, in use or to be used by now, not over, not evicted, and not older than a removal
+    /// whose deadline has passed.
+    pub(super) fn can_seal(&self, now: Time, epoch_bits: u32) -> bool {
+        let in_a_moment = now + Duration::from_millis(1);
+        let newer = |epoch: Epoch| self.epochs.range(Epoch(epoch.0 + 1)..);
+        let is_stopped = |epoch| {
+            newer(epoch).any(|(_, own)| {
+                own.removes && own.taken_at.is_none() && own.applied_at + own.deadline <= in_a_moment
+            })
+        };
+        let is_evicted = |epoch: Epoch| newer(epoch).any(|(other, _)| other.0 - epoch.0 >= 1 << epoch_bits);
+        let is_usable = |(epoch, own): &(&Epoch, &Own)| {
+            let is_due = own.is_first || own.applied_at + own.deadline < now;
+            own.taken_at.is_some_and(|at| at < now)
+                && (Some(**epoch) == self.switched || Some(**epoch) > self.switched && is_due)
+        };
+        let taken = self.epochs.iter().filter(is_usable).map(|(epoch, _)| *epoch);
+        let mut usable = taken.filter(|epoch| !self.has_expired(*epoch, in_a_moment));
+        usable.any(|epoch| !is_stopped(epoch) && !is_evicted(epoch))
+    }
+
     fn was_paused_since(&self, since: Time) -> bool {
         self.paused_since.is_some() || self.resumed_at.is_some_and(|at| at >= since)
     }
@@ -103,7 +125,7 @@ impl Room {
         let attending = self.seats[who].attending()?;
         let left_at = self.ledger.left_at(number, attending.id)?;
         let has_newer = attending.epochs.last_key_value().is_some_and(|(newest, _)| *newest > epoch);
-        if has_newer || attending.paused_since.is_some() {
+        if has_newer || attending.call.is_going_on() {
             return None;
         }
         let window = self.ledger.epochs[number].config.liveness_window.mul_f64(1.02) + CROOKED;

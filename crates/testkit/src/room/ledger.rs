@@ -33,6 +33,8 @@ pub enum Promise {
     NotTooEarly,
     /// Nobody seals or opens while he is cut off from the hosts (R21, R22).
     SilentWhenCutOff,
+    /// Whoever is not cut off, and has taken the rosters he was shown, seals and opens (make before break).
+    NotSilentOtherwise,
     /// Nothing opens under an epoch whose time is over (R19).
     ClosesInTime,
     /// Nobody seals under an epoch for longer than the liveness window after one of its hosts left it (R21).
@@ -139,6 +141,8 @@ pub(super) enum Reading {
 #[derive(Default)]
 struct Meaning {
     reading: Option<Reading>,
+    /// Who asked to leave with it, by the word of those for whom the call ended then.
+    last_word: Vec<ParticipantId>,
     /// For whom the call ended with it, and why.
     ended: BTreeMap<ParticipantId, EndReason>,
 }
@@ -275,8 +279,12 @@ impl Ledger {
     }
 
     /// For somebody the call ended with an entry.
-    pub(super) fn ended(&mut self, place: Place, id: ParticipantId, reason: EndReason) {
-        self.meanings.entry(place).or_default().ended.insert(id, reason);
+    pub(super) fn ended(&mut self, place: Place, id: ParticipantId, reason: EndReason, reading: Reading) {
+        let meaning = self.meanings.entry(place).or_default();
+        meaning.ended.insert(id, reason);
+        if let Reading::Leave(who) = reading {
+            meaning.last_word = who;
+        }
     }
 
     /// Returns for whom the call ended although the others still have him, or ended otherwise than they say.
@@ -293,9 +301,12 @@ impl Ledger {
                     (EndReason::Removed { .. }, Some(Reading::Epoch(_))) => removed,
                     (EndReason::Left, Some(Reading::Epoch(_))) => left,
                     (EndReason::Left, Some(Reading::Leave(who))) => who.contains(id),
-                    (EndReason::LastHostLeft, Some(Reading::Leave(who))) => !who.contains(id),
-                    // Nobody has read it for whom the call goes on.
-                    (EndReason::Removed { .. } | EndReason::Left | EndReason::LastHostLeft, None) => true,
+                    // R3: nobody has read it for whom the call goes on, or means harm.
+                    (EndReason::LastHostLeft, Some(Reading::Leave(who))) => {
+                        !who.contains(id) && self.all_hosts_left(*place, meaning)
+                    }
+                    (EndReason::LastHostLeft, None) => self.all_hosts_left(*place, meaning),
+                    (EndReason::Removed { .. } | EndReason::Left, None) => true,
                     _ => false,
                 };
                 if !fits {
@@ -304,6 +315,24 @@ impl Ledger {
             }
         }
         wrongly
+    }
+
+    /// Returns whether all hosts of the epoch in which an entry stands have asked to leave, with it or before.
+    fn all_hosts_left(&self, entry: Place, meaning: &Meaning) -> bool {
+        let is_before = |record: &&EpochRecord| {
+            record.place.is_none_or(|place| {
+                place.position < entry.position && (place.log == entry.log || place.log == 0)
+            })
+        };
+        let Some(epoch) = self.epochs.iter().filter(is_before).max_by_key(|record| record.place) else {
+            return false;
+        };
+        let mut asked = self.asked_to_leave_before(entry);
+        match &meaning.reading {
+            Some(Reading::Leave(who)) => asked.extend(who),
+            _ => asked.extend(&meaning.last_word),
+        }
+        epoch.members.iter().filter(|member| member.is_host).all(|host| asked.contains(&host.id))
     }
 
     /// Notes a key's use; says whether it is the first with that counter.

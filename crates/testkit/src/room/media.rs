@@ -118,9 +118,12 @@ impl Room {
         }
         let Some(microphone) = &mut attending.microphone else { return };
         let mut sealed = BytesMut::with_capacity(PAYLOAD_LEN + 34);
-        let Ok(Sealed { epoch, counter }) = microphone.seal(SOUND, &payload(number), &mut sealed) else {
-            self.tally.unsealed += 1;
-            return;
+        let (epoch, counter) = match microphone.seal(SOUND, &payload(number), &mut sealed) {
+            Ok(Sealed { epoch, counter }) => (epoch, counter),
+            Err(error) => {
+                self.tally.unsealed += 1;
+                return self.check_unsealed(who, &error.to_string());
+            }
         };
         self.next_frame += 1;
         self.tally.sealed += 1;
@@ -288,7 +291,11 @@ impl Room {
             return; // a double, and the other one opened
         }
         if matches!(error.reason, FrameFault::Paused | FrameFault::Ended) {
+            let is_right = attending.is_cut_off() || attending.call.ended().is_some();
             self.tally.not_listening += 1;
+            if !is_right {
+                self.broke(who, Promise::NotSilentOtherwise, format!("does not open: {}", error.reason));
+            }
             return;
         }
         let is_owed = attending.was_promised(frame, arrived, bits)
@@ -307,6 +314,16 @@ impl Room {
         }
         if let Some(attending) = self.seats[who].attending_mut() {
             attending.hearing.entry(frame.id).or_default().lost(frame.sealed_at);
+        }
+    }
+
+    /// Nothing was sealed: there must be a reason.
+    fn check_unsealed(&mut self, who: usize, why: &str) {
+        let seat = &self.seats[who];
+        let now = seat.clock.reads(self.now);
+        let Some(attending) = seat.attending().filter(|_| seat.is_honest()) else { return };
+        if !attending.is_cut_off() && attending.can_seal(now, self.epoch_bits) {
+            self.broke(who, Promise::NotSilentOtherwise, format!("cannot seal: {why}"));
         }
     }
 

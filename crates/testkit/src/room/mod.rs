@@ -46,7 +46,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use subrosa::danger::seeded_random;
-use subrosa::{Call, Opener, ParticipantId, Profile, Random, Time};
+use subrosa::{Call, EndReason, Opener, ParticipantId, Profile, Random, Time};
 
 pub use churn::Churn;
 pub use clock::Clock;
@@ -254,6 +254,11 @@ impl Room {
     /// Returns the promises that were broken so far.
     pub fn broken(&self) -> &[Broken] {
         &self.ledger.broken
+    }
+
+    /// Returns for whom the call ended although the others still have him, or ended otherwise than they say.
+    pub fn wrongly_ended(&self) -> Vec<(ParticipantId, EndReason)> {
+        self.ledger.wrongly_ended()
     }
 
     /// Checks that every promise was kept.

@@ -86,6 +86,8 @@ pub(super) struct Attending {
     pub(super) hearing: BTreeMap<ParticipantId, Hearing>,
     /// Frames that opened, a bit for each.
     pub(super) opened: Vec<u64>,
+    /// The epoch that it seals under, if it may.
+    pub(super) switched: Option<Epoch>,
     /// Until then its app shows rosters.
     pub(super) shows_until: Time,
     /// Since when its call is cut off from its hosts, on its clock.
@@ -170,6 +172,7 @@ impl Attending {
             held: BTreeMap::new(),
             hearing: BTreeMap::new(),
             opened: Vec::new(),
+            switched: None,
             shows_until: Time::ZERO,
             paused_since: None,
             resumed_at: None,

@@ -21,8 +21,11 @@ use play::Play;
 use stats::Stats;
 use subrosa_testkit::room::Dice;
 
-/// Operations in a sequence.
+/// Operations in a sequence, of which at least so many are on one call.
 const LEN: usize = 300;
+const ON_ONE_CALL: usize = 200;
+/// A call can come to its end before. So many are tried.
+const CALLS: u64 = 12;
 /// A stream of chance that the room does not use.
 const OPERATIONS: u64 = 32;
 /// What `cargo test` plays: about ten seconds in a debug build.
@@ -69,6 +72,7 @@ fn every_sequence_of_operations_keeps_what_the_call_promises() {
     }
     report(failures.into_iter().next());
     assert!(sum.never_happened().is_empty(), "never happened: {:?}", sum.never_happened());
+    assert!(sum.long() * 20 >= last * 19, "calls are too short-lived: {} sequences of {last}", sum.long());
 }
 
 fn report(failure: Option<Failure>) {
@@ -94,18 +98,24 @@ fn play(seed: u64, tell: impl Fn(&str)) -> Result<Stats, Failure> {
             done.push(line);
             result.unwrap_or_else(|panic| resume_unwind(panic))
         };
-        op::beginning().iter().try_for_each(|op| perform(&mut play, op))?;
-        for (number, op) in (1..).zip(&op::draw(&mut dice, LEN)) {
-            if play.is_dead() {
-                // Nothing more can come of that call, so there is another one.
-                stats += ended(&mut play)?;
-                play = Play::new(seed + (number << 32), &mut dice);
-                op::beginning().iter().try_for_each(|op| perform(&mut play, op))?;
+        for call in 1.. {
+            op::beginning().iter().try_for_each(|op| perform(&mut play, op))?;
+            let mut operations = 0;
+            for op in &op::draw(&mut dice, LEN) {
+                perform(&mut play, op)?;
+                operations += 1;
+                if play.is_dead() {
+                    break; // nothing more can come of it
+                }
             }
-            perform(&mut play, op)?;
+            play.settles()?;
+            stats += ended(&mut play)?;
+            stats.count(operations, operations >= ON_ONE_CALL);
+            if operations >= ON_ONE_CALL || call == CALLS {
+                break;
+            }
+            play = Play::new(seed + (call << 32), &mut dice);
         }
-        play.settles()?;
-        stats += ended(&mut play)?;
         Ok(stats)
     }));
     let what = match played {

@@ -63,6 +63,7 @@ pub(crate) enum Op {
 pub(crate) enum Server {
     Withholds(Somebody),
     Gives(Somebody),
+    GivesSome(Somebody, u64),
     Mutes(Somebody, Option<Somebody>),
     Paces(Somebody, Duration),
     GarbageBefore(u32),
@@ -139,7 +140,10 @@ fn op(dice: &mut Dice, may_split: bool) -> Op {
 fn server(dice: &mut Dice) -> Server {
     match dice.below(20) {
         0..=1 => Server::Withholds(member(dice)),
-        2 => Server::Gives(member(dice)),
+        2 => match dice.chance(0.5) {
+            true => Server::Gives(member(dice)),
+            false => Server::GivesSome(member(dice), 1 + dice.below(3)),
+        },
         3 => Server::Mutes(host(dice), dice.chance(0.5).then(|| member(dice))),
         4 => Server::Paces(member(dice), dice.between(Duration::from_millis(100), Duration::from_secs(12))),
         5..=6 => Server::GarbageBefore(1 + dice.below(4) as u32),

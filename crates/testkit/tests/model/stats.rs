@@ -10,6 +10,9 @@ use subrosa_testkit::room::Room;
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Stats {
     rooms: u64,
+    operations: u64,
+    /// Rooms with a sequence that is long enough.
+    long: u64,
     seconds: u64,
     entries: u64,
     epochs: u64,
@@ -41,6 +44,8 @@ impl Stats {
         let frames = report.frames;
         Self {
             rooms: 1,
+            operations: 0,
+            long: 0,
             seconds: room.now().elapsed().as_secs(),
             entries: report.entries,
             epochs: report.epochs as u64,
@@ -67,6 +72,17 @@ impl Stats {
 }
 
 impl Stats {
+    /// Notes how many operations a room went through.
+    pub(crate) fn count(&mut self, operations: usize, is_long: bool) {
+        self.operations += operations as u64;
+        self.long += u64::from(is_long);
+    }
+
+    /// Returns how many sequences were long enough.
+    pub(crate) fn long(&self) -> u64 {
+        self.long
+    }
+
     /// Says what never happened in all these rooms, so that nothing was shown of it.
     pub(crate) fn never_happened(&self) -> Vec<&'static str> {
         let stranded = if self.rooms < 100 { 1 } else { self.stranded }; // a rare thing
@@ -90,6 +106,8 @@ impl Stats {
 impl AddAssign for Stats {
     fn add_assign(&mut self, other: Self) {
         self.rooms += other.rooms;
+        self.operations += other.operations;
+        self.long += other.long;
         self.seconds += other.seconds;
         self.entries += other.entries;
         self.epochs += other.epochs;
@@ -113,8 +131,13 @@ impl AddAssign for Stats {
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let each = |sum: u64| sum as f64 / self.rooms.max(1) as f64;
-        writeln!(f, "{} rooms; of each, on average:", self.rooms)?;
+        writeln!(
+            f,
+            "{} rooms, {} with a sequence of 200 operations or more; of each, on average:",
+            self.rooms, self.long
+        )?;
         for (what, sum) in [
+            ("operations", self.operations),
             ("seconds", self.seconds),
             ("entries", self.entries),
             ("epochs", self.epochs),

@@ -1,7 +1,7 @@
 //! Who has taken an epoch that this host committed (R20).
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::id::{Epoch, MailboxId, ParticipantId};
 use crate::time::Time;
@@ -9,15 +9,23 @@ use crate::time::Time;
 /// One epoch of an own commit.
 struct Awaited {
     mailbox: MailboxId,
-    /// Who has not acknowledged yet.
-    missing: BTreeSet<ParticipantId>,
+    /// Who has not acknowledged yet; and whether it is he who came with this epoch.
+    missing: BTreeMap<ParticipantId, bool>,
     /// Leaves that have, lowest bit first.
     acknowledged: Vec<u8>,
     /// At this time at the latest the epoch is announced.
     announce_at: Time,
     announced: bool,
-    /// Until then the mailbox is read: newcomers acknowledge there too (R13).
+    /// Until then the mailbox is read for those who are late. For a newcomer it is read until he is removed (R13): time does not count
+    /// while nothing can be heard.
     until: Time,
+}
+
+impl Awaited {
+    fn is_over(&self, now: Time) -> bool {
+        let awaits_newcomer = self.missing.values().any(|is_newcomer| *is_newcomer);
+        self.announced && !awaits_newcomer && (self.until <= now || self.missing.is_empty())
+    }
 }
 
 /// An epoch to be announced.
@@ -38,7 +46,7 @@ impl Acks {
         &mut self,
         epoch: Epoch,
         mailbox: MailboxId,
-        others: impl IntoIterator<Item = ParticipantId>,
+        others: impl IntoIterator<Item = (ParticipantId, bool)>,
         width: usize,
         now: Time,
         [deadline, newcomer]: [Duration; 2],
@@ -69,17 +77,16 @@ impl Acks {
         let mut announced = Vec::new();
         for (epoch, awaited) in self.0.iter_mut().filter(|(_, awaited)| is_due(awaited)) {
             awaited.announced = true;
-            let (acknowledged, missing) = (awaited.acknowledged.clone(), awaited.missing.iter().copied());
+            let (acknowledged, missing) = (awaited.acknowledged.clone(), awaited.missing.keys().copied());
             announced.push(Due { epoch: *epoch, acknowledged, missing: missing.collect() });
         }
-        self.0
-            .retain(|_, awaited| !awaited.announced || (awaited.until > now && !awaited.missing.is_empty()));
+        self.0.retain(|_, awaited| !awaited.is_over(now));
         announced
     }
 
-    pub(super) fn next_due_at(&self) -> Time {
+    pub(super) fn next_due_at(&self, now: Time) -> Time {
         let due = |a: &Awaited| if a.announced { a.until } else { a.announce_at };
-        self.0.values().map(due).min().unwrap_or(Time::NEVER)
+        self.0.values().map(due).filter(|at| *at > now).min().unwrap_or(Time::NEVER)
     }
 
     pub(super) fn mailboxes(&self) -> impl Iterator<Item = MailboxId> {
@@ -93,7 +100,7 @@ impl Acks {
 
     /// Whoever is gone acknowledges nothing any more.
     pub(super) fn retain(&mut self, is_member: impl Fn(ParticipantId) -> bool) {
-        self.0.values_mut().for_each(|awaited| awaited.missing.retain(|id| is_member(*id)));
+        self.0.values_mut().for_each(|awaited| awaited.missing.retain(|id, _| is_member(*id)));
     }
 
     pub(super) fn clear(&mut self) {

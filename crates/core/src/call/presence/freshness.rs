@@ -272,6 +272,25 @@ mod tests {
         assert_eq!(freshness.stale(at(30)), [HOST]);
     }
 
+    /// However high its number is: no beat was made after it came.
+    #[test]
+    fn no_number_makes_a_beat_younger_than_its_arrival() {
+        let mut freshness = challenged_at_zero();
+        freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), at(1), [CADENCE, WINDOW]);
+        freshness.beat(HOST, Epoch(0), &beat(1_000, &[]), at(2), [CADENCE, WINDOW]);
+        assert_eq!((freshness.stale(at(31)), freshness.stale(at(32))), (vec![], vec![HOST]));
+    }
+
+    #[test]
+    fn an_anchor_that_clocks_have_drifted_away_from_is_replaced() {
+        let mut freshness = challenged_at_zero();
+        freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), at(0), [CADENCE, WINDOW]);
+        // The host's clock runs fast: beat 50 comes at 475; by its number it was made at 500.
+        freshness.challenged([8; 8], at(465), [CADENCE; 3]);
+        freshness.beat(HOST, Epoch(0), &beat(50, &[[8; 8]]), at(475), [CADENCE, WINDOW]);
+        assert_eq!((freshness.stale(at(494)), freshness.stale(at(495))), (vec![], vec![HOST]), "made at 465");
+    }
+
     /// Otherwise a server could withhold handovers from host to host, and hand out one after the other.
     #[test]
     fn a_new_host_has_the_time_that_the_hosts_before_him_had() {

@@ -2,6 +2,8 @@
 
 mod acks;
 mod duties;
+#[cfg(test)]
+mod forge;
 mod freshness;
 mod talk;
 mod watch;
@@ -161,6 +163,7 @@ impl Call {
         presence.freshness.begin_epoch(epoch, &hosts, [since, now], times, [within, interval]);
         presence.keyholders.retain(|id, _| hosts.contains(id));
         let hosting = self.roster.me().is_some_and(|me| me.is_host);
+        let roster_me = self.roster.me().map(|me| me.id);
         match (presence.hosting, hosting) {
             // A little later, so that those who have just learnt it can have challenged him by then; a founder is alone.
             (false, true) => {
@@ -180,12 +183,13 @@ impl Call {
                 Cause::Commit { admitted, .. } => admitted.as_slice(),
                 _ => &[],
             };
-            presence.watch.begin_epoch(&others, |id| newcomers.contains(&id), limits, now);
+            let is_own = committer == roster_me;
+            presence.watch.begin_epoch(&others, |id| newcomers.contains(&id), is_own, limits, now);
             let roster = &self.roster;
             presence.acks.retain(|id| roster.member(id).is_some());
-            if committer == roster.me().map(|me| me.id) {
+            if is_own {
                 let deadlines = [self.policy.switch_deadline(), self.policy.newcomer_window()];
-                let others = others.iter().map(|(id, _)| *id);
+                let others = others.iter().map(|(id, _)| (*id, newcomers.contains(id)));
                 presence.acks.begin(epoch, acknowledgements, others, width, now, deadlines);
             } else {
                 self.recorder.acknowledged_elsewhere();
@@ -294,8 +298,14 @@ impl Call {
             }
             // R20: nobody but the committer.
             Talk::Announcement(_) if committer != Some(from) => return Err(TalkFault::NotEntitled),
-            Talk::Announcement(_) => self.announced(epoch),
-            Talk::Acknowledgement => self.presence.acks.acknowledged(epoch, from, leaf),
+            Talk::Announcement(announcement) => {
+                self.note_who_is_there(epoch, announcement.acknowledged.as_slice());
+                self.announced(epoch);
+            }
+            Talk::Acknowledgement => {
+                self.presence.watch.acknowledged(from, now);
+                self.presence.acks.acknowledged(epoch, from, leaf);
+            }
             Talk::Challenge(challenge) => self.presence.watch.challenged_by(from, challenge),
             Talk::Handover(_) if !may_admit => return Err(TalkFault::NotEntitled),
             Talk::Handover(handover) => self.handed_over(&handover),
@@ -309,6 +319,16 @@ impl Call {
     fn announced(&mut self, epoch: Epoch) {
         if self.epochs.announce(epoch) == Announced::News {
             self.tick_epochs();
+        }
+    }
+
+    /// An announcement says who has taken its epoch: so much others know of them too.
+    fn note_who_is_there(&mut self, epoch: Epoch, acknowledged: &[u8]) {
+        let Some(line) = self.presence.lines.get(&epoch) else { return };
+        let has = |leaf: usize| acknowledged.get(leaf / 8).is_some_and(|byte| byte >> (leaf % 8) & 1 == 1);
+        let there = (0..line.keys.width()).filter(|leaf| has(*leaf)).filter_map(|leaf| line.keys.at(leaf));
+        for id in there.filter(|id| self.roster.member(*id).is_some_and(|member| !member.is_me)) {
+            self.recorder.heard_in(id, epoch, self.roster.epoch, false);
         }
     }
 
@@ -545,44 +565,13 @@ impl Call {
             stale,
             self.gone_at(),
             beat,
-            presence.acks.next_due_at(),
+            presence.acks.next_due_at(self.now),
             presence.freshness.challenge_due_at(),
         ]
         .into_iter()
         .chain([self.next_duty_at()])
         .min()
         .unwrap_or(Time::NEVER)
-    }
-}
-
-#[cfg(test)]
-impl Presence {
-    pub(super) fn lines_for_tests(&self) -> usize {
-        self.lines.len()
-    }
-}
-
-#[cfg(test)]
-impl Call {
-    /// A member with a tampered client sends the key in somebody's handover on, with a list of his own.
-    pub(super) fn forge_handover(&mut self, bytes: &Bytes, settled: Vec<KnockHash>) -> Option<Bytes> {
-        let outside = Outside::read(bytes).ok()?;
-        let line = self.presence.lines.values_mut().next_back()?;
-        let (_, Talk::Handover(handover)) = line.keys.open(&outside, bytes, true).ok()?? else { return None };
-        let said = self.say(&Talk::Handover(talk::Handover { settled, ..handover }));
-        self.outputs.clear();
-        said
-    }
-
-    /// A beat and an announcement, by whomever: a tampered client could say so.
-    pub(super) fn forge_talk(&mut self, number: u64) -> (Bytes, Bytes) {
-        let beat =
-            Beat { number, next: 0, authenticator: [0; 16], has_lobby_key: 0, deaf: 0, echoes: Vec::new() };
-        let announcement = Announcement { acknowledged: vec![0xff].into() };
-        let beat = self.say(&Talk::Beat(beat)).expect("there is an epoch");
-        let announcement = self.say(&Talk::Announcement(announcement)).expect("there is an epoch");
-        self.outputs.clear();
-        (beat, announcement)
     }
 }
 

@@ -235,6 +235,10 @@ impl TalkKeys {
         self.leaves.iter().position(|leaf| leaf.is_some_and(|(there, _)| there == id))
     }
 
+    pub(super) fn at(&self, leaf: usize) -> Option<ParticipantId> {
+        self.leaves.get(leaf).copied().flatten().map(|(id, _)| id)
+    }
+
     /// Where acknowledgements of this epoch go; its committer reads it.
     pub(super) fn acknowledgements(&self) -> MailboxId {
         MailboxId(*hash::derive(&self.base_key, "subrosa acknowledgements", &self.call.0))
@@ -305,5 +309,18 @@ impl TalkKeys {
         let talk = Talk::decode(kind, body).ok_or(TalkFault::Malformed)?;
         self.heard.insert((leaf, kind), counter.saturating_add(1));
         Ok(Some((sender, talk)))
+    }
+}
+
+#[cfg(test)]
+impl TalkKeys {
+    /// A member has the key of every leaf's cipher, and nobody's signature key but his own.
+    pub(super) fn seal_as(&mut self, leaf: u32, counter: u64, group: &Group, talk: &Talk) -> Bytes {
+        let kind = talk.kind() as usize;
+        let own = core::mem::replace(&mut self.own_leaf, leaf);
+        let sealed = core::mem::replace(&mut self.sealed[kind], counter);
+        let bytes = self.seal(group, talk);
+        (self.own_leaf, self.sealed[kind]) = (own, sealed);
+        bytes
     }
 }

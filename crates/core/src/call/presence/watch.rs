@@ -33,6 +33,8 @@ struct Heard {
     at: Time,
     /// R13: he has shown that he is in. A founder's first companions are newcomers, those whom a new host finds are not.
     shown: bool,
+    /// R13: he came with a commit of this host, who gets his acknowledgement; nothing else will do.
+    owes_acknowledgement: bool,
     is_host: bool,
     /// R7: he said that he cannot follow.
     lost: bool,
@@ -56,11 +58,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// A new roster. `newcomers` says who came with it.
+    /// A new roster. `newcomers` says who came with it; `is_own` that it is of an own commit.
     pub(super) fn begin_epoch(
         &mut self,
         others: &[(ParticipantId, bool)],
         newcomers: impl Fn(ParticipantId) -> bool,
+        is_own: bool,
         limits: Limits,
         now: Time,
     ) {
@@ -83,6 +86,7 @@ impl Watch {
             let heard = self.others.entry(*id).or_insert(Heard {
                 at: now,
                 shown: !newcomers(*id),
+                owes_acknowledgement: is_own && newcomers(*id),
                 is_host: *is_host,
                 lost: false,
             });
@@ -107,10 +111,17 @@ impl Watch {
     /// Somebody was heard. For a host only a beat counts that keeps the members going: it is what they wait for.
     pub(super) fn heard(&mut self, id: ParticipantId, is_fresh_beat: bool, now: Time) {
         if let Some(heard) = self.others.get_mut(&id) {
-            if is_fresh_beat || !heard.is_host {
+            if is_fresh_beat || !(heard.is_host || heard.owes_acknowledgement) {
                 heard.at = now;
             }
-            heard.shown = true;
+            heard.shown |= !heard.owes_acknowledgement;
+        }
+    }
+
+    /// Somebody has acknowledged an epoch.
+    pub(super) fn acknowledged(&mut self, id: ParticipantId, now: Time) {
+        if let Some(heard) = self.others.get_mut(&id).filter(|heard| heard.owes_acknowledgement) {
+            (heard.owes_acknowledgement, heard.shown, heard.at) = (false, true, now);
         }
     }
 
@@ -211,7 +222,7 @@ mod tests {
 
     fn watch() -> Watch {
         let mut watch = Watch::default();
-        watch.begin_epoch(&[(ANN, true), (BOB, false)], |id| id == BOB, LIMITS, at(0));
+        watch.begin_epoch(&[(ANN, true), (BOB, false)], |id| id == BOB, false, LIMITS, at(0));
         watch
     }
 
@@ -260,7 +271,7 @@ mod tests {
         watch.heard(ANN, true, at(1));
         watch.heard(BOB, false, at(1));
         let shorter = Limits { member: SECOND * 30, ..LIMITS };
-        watch.begin_epoch(&[(ANN, true), (BOB, false)], |_| false, shorter, at(100));
+        watch.begin_epoch(&[(ANN, true), (BOB, false)], |_| false, false, shorter, at(100));
         beat_comes_back(&mut watch, at(100));
         beat_comes_back(&mut watch, at(110));
         assert_eq!(watch.silent(at(111), &shorter, Duration::ZERO), []);

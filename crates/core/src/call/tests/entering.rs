@@ -200,6 +200,29 @@ fn a_welcome_by_somebody_who_is_no_host_is_refused() {
     );
 }
 
+/// R11: the policy's invite must be the link's. A host's client that is tampered with could otherwise show the guest another lobby, in
+/// which the next guests are his.
+#[test]
+fn a_welcome_with_another_invite_in_the_policy_is_refused() {
+    let mut room = Room::new(15);
+    let guest = room.knock("Bob");
+    let ann = &mut room.seat("Ann").call;
+    let verified = ann.group.verify_key_package(&guest.key_package_for_tests()).expect("a good one");
+    let (old, psk) = (ann.invite(), ann.invite().psk());
+    ann.wanted.rotate = true;
+    let (policy, _) = ann.next_policy().expect("a new invite");
+    let change = crate::group::Plan { policy: Some(policy.encode()), ..Default::default() };
+    ann.group.stage_own(change, 0).expect("the engine lets her");
+    ann.group.merge_own().expect("the engine lets her");
+    ann.group.store_psk(&old.psk_id(), &psk[..]).expect("storage works");
+    let psk_id = old.psk_id();
+    let plan = crate::group::Plan { adds: vec![&verified], psk_id: &psk_id, ..Default::default() };
+    let own = ann.group.stage_own(plan, 1).expect("the engine lets her");
+    let admission = Admission::for_tests(own.welcome.expect("somebody is added"));
+    let refused = guest.accept(admission, Time::ZERO).expect_err("refused");
+    assert_eq!(refused, JoinError::Refused(JoinFault::NotByHost));
+}
+
 /// R11: the engine takes a Welcome that is bound to no secret at all, which somebody without the invite could have made.
 #[test]
 fn a_welcome_that_is_not_bound_to_the_invite_is_refused() {

@@ -292,3 +292,36 @@ fn all_members_have_the_same_keys_and_the_same_roster() {
         }
     }
 }
+
+#[test]
+fn no_keyframe_is_asked_for_where_nobody_was_let_in() {
+    let mut room = Room::new(25);
+    room.admit(&["Bob", "Carol", "Dave"]);
+    room.pass(SECOND * 12);
+    room.seat("Bob").events.clear();
+    let dave = room.id("Dave");
+    room.act("Ann", |call, now| call.remove(&[dave], now)).expect("Ann may");
+    room.pass(SECOND * 2);
+    assert!(room.was_told("Bob", |event| matches!(event, Event::Switched(_))));
+    assert!(!room.was_told("Bob", |event| matches!(event, Event::KeyframeNeeded { .. })));
+}
+
+#[test]
+fn a_newcomer_of_an_epoch_that_is_passed_over_gets_his_keyframe() {
+    let mut room = Room::new(26);
+    room.admit(&["Bob", "Carol", "Dave"]);
+    room.pass(SECOND * 12);
+    room.seat("Bob").takes_rosters = false;
+    room.seat("Bob").events.clear();
+    let erin = room.knock("Erin").id();
+    room.act("Ann", |call, now| call.admit(&[erin], now)).expect("Ann may");
+    let joined = room.seat("Ann").call.epoch();
+    room.act("Ann", |call, now| call.lock(now)).expect("Ann may");
+    room.pass(SECOND * 2);
+    let newest = room.seat("Ann").call.epoch();
+    assert_eq!(newest.0, joined.0 + 1);
+    room.act("Bob", |call, now| call.roster_taken(newest, now)).expect("shown");
+    room.pass(SECOND * 2);
+    let needed = |event: &Event| matches!(event, Event::KeyframeNeeded { .. });
+    assert!(room.was_told("Bob", needed));
+}

@@ -122,6 +122,32 @@ fn a_reckless_host_does_not_make_others_keep_every_epoch() {
     }
     let presence = &room.seat("Carol").call.presence;
     assert!(presence.lines_for_tests() <= 16, "{} epochs' talk keys", presence.lines_for_tests());
+    // Nor the media keys of epochs whose rosters an app does not take.
+    room.seat("Carol").takes_rosters = false;
+    for _ in 0..100 {
+        room.quiet_commit("Ann");
+    }
+    let now = room.now;
+    room.seat("Carol").call.handle_timeout(now);
+    let kept = room.seat("Carol").call.epochs.kept_for_tests();
+    assert!(kept <= 16, "{kept} epochs' media keys");
+}
+
+/// The end is the end: of media keys, talk keys, and what the engine has stored.
+#[test]
+fn whoever_is_out_keeps_nothing() {
+    let mut room = Room::new(20);
+    room.admit(&["Bob", "Carol"]);
+    room.pass(SECOND * 3);
+    let carol = room.id("Carol");
+    let empty = crate::group::Group::digest_of_nothing();
+    assert_ne!(room.seat("Carol").call.group.digest(), empty);
+    room.act("Ann", |call, now| call.remove(&[carol], now)).expect("Ann may");
+    let call = &room.seat("Carol").call;
+    assert!(call.ended().is_some());
+    assert_eq!(call.group.digest(), empty, "the engine's state");
+    assert_eq!((call.presence.lines_for_tests(), call.epochs.kept_for_tests()), (0, 0));
+    assert_eq!(call.sealing_epoch(), None);
 }
 
 /// A host who hears nothing went on beating, so nobody removed him; and newcomers were cut off because of him.

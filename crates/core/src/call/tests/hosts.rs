@@ -362,3 +362,16 @@ fn a_changed_configuration_is_everybodys() {
     let unfit = Err(CallError::Config(ConfigError::Windows));
     assert_eq!(room.act("Bob", |call, now| call.set_config(&hasty, now)), unfit);
 }
+
+/// R12: who was removed knows the invite. After a host that is seen to at once, otherwise the hosts are asked.
+#[test]
+fn hosts_are_advised_to_rotate_after_a_removal() {
+    let mut room = room(27);
+    room.admit(&["Erin"]);
+    let erin = room.id("Erin");
+    room.act("Ann", |call, now| call.remove(&[erin], now)).expect("Ann may");
+    room.pass(SECOND);
+    for (name, told) in [("Ann", true), ("Bob", true), ("Dave", false)] {
+        assert_eq!(room.was_told(name, |event| *event == Event::RotationAdvised), told, "{name}");
+    }
+}

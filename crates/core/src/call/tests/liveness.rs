@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::room::{FRAME, Room};
+use super::room::{FRAME, Room, Seat};
 use crate::call::*;
 use crate::keyring::FrameFault;
 use crate::sframe::SealError;
@@ -313,4 +313,53 @@ fn codes_agree_and_change_with_the_epoch() {
     assert!(room.seat("Ann").call.code() != before);
     assert!(room.seat("Bob").call.code() == room.seat("Carol").call.code());
     assert!(pair == room.seat("Carol").call.pair_code(bob), "it is about the two of them");
+}
+
+/// R22 is for a call without hosts. One who is heard says that the others may well be there too.
+#[test]
+fn nobody_goes_on_while_one_host_is_there() {
+    let mut room = room(23);
+    room.seat("Carol").no_log = true; // a removal is withheld
+    let ann = room.seats.remove("Ann").expect("here"); // one of two hosts is not heard
+    room.seat("Bob").no_log = true;
+    room.pass(SECOND * 35);
+    assert!(room.seat("Carol").call.is_cut_off());
+    assert_eq!(room.act("Carol", |call, now| call.go_on_without_host(now)), Err(CallError::HostsThere));
+    drop(ann);
+}
+
+#[test]
+fn who_goes_on_without_hosts_is_cut_off_when_one_of_two_is_back() {
+    let mut room = room(24);
+    for name in ["Ann", "Bob", "Carol"] {
+        room.seat(name).no_log = true;
+    }
+    let ann = room.seats.remove("Ann").expect("here");
+    let mut bob = room.seats.remove("Bob").expect("here");
+    room.pass(SECOND * 40);
+    room.act("Carol", |call, now| call.go_on_without_host(now)).expect("no host is there");
+    bob.heard = room.talk.len();
+    room.seats.insert("Bob", bob);
+    room.pass(SECOND * 30);
+    assert!(room.seat("Carol").call.is_cut_off(), "Ann is still not heard, Bob is");
+    let sealed = room.seat("Carol").sealer.seal(FRAME, b"", &mut BytesMut::new()).map(drop);
+    assert_eq!(sealed, Err(SealError::Paused));
+    drop(ann);
+}
+
+/// R13
+#[test]
+fn a_newcomer_who_talks_but_never_acknowledges_is_removed() {
+    let mut room = room(25);
+    let erin = room.knock("Erin");
+    room.act("Ann", |call, now| call.admit(&[erin.id()], now)).expect("Ann may");
+    let id = erin.id();
+    let call = room.enter(erin).expect("in");
+    let mut seat = Seat::new(call, room.talk.len());
+    seat.takes_rosters = false;
+    seat.drain(room.now);
+    room.seats.insert("Erin", seat);
+    room.settle();
+    room.pass(SECOND * 60);
+    assert!(room.seat("Carol").call.roster().member(id).is_none());
 }

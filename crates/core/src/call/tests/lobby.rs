@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::room::Room;
 use crate::call::*;
+use crate::danger::seeded_random;
 use crate::group::Group;
 use crate::keyring::Opening;
 
@@ -36,6 +37,16 @@ impl Room {
         };
         self.seat("Ann").events.iter().filter_map(knock).collect()
     }
+}
+
+/// Ann and Bob are hosts.
+fn two_hosts(seed: u64) -> Room {
+    let mut room = Room::new(seed);
+    room.admit(&["Bob"]);
+    let bob = room.id("Bob");
+    room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
+    room.pass(SECOND * 12);
+    room
 }
 
 #[test]
@@ -96,11 +107,7 @@ fn where_vouching_is_asked_for_nobody_is_let_in_without() {
 /// It is in the policy: no other host's app lets somebody in unvouched, and who waited before is asked about too.
 #[test]
 fn vouching_holds_for_all_hosts_and_for_all_who_wait() {
-    let mut room = Room::new(20);
-    room.admit(&["Bob"]);
-    let bob = room.id("Bob");
-    room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
-    room.pass(SECOND * 12);
+    let mut room = two_hosts(20);
     let early = room.knock_with_proof("Early", b"signed: Early");
     assert_eq!(room.seat("Bob").call.waiting().len(), 1);
     room.require_vouching(true);
@@ -227,4 +234,71 @@ fn somebody_with_the_link_and_the_servers_help_opens_nothing_and_changes_nothing
         assert!(guest.open_answer(letter).is_err());
     }
     assert_eq!(room.names(), ["Ann", "Bob"]);
+}
+
+/// R3: a fresh knock, with fresh HPKE keys, under a signature key that was here, that is here, or that waits.
+#[test]
+fn a_knock_under_a_known_signature_key_is_nothing() {
+    let mut room = two_hosts(33);
+    let keys = |seed: u8| FreshKeys::generate(&seeded_random([seed; 32])).expect("it is seeded");
+    let knock = |room: &mut Room, seed: u8| {
+        let (invite, random) = (room.invite(), room.random());
+        let profile = Profile::person("Erin").expect("a good name");
+        let (guest, knock) = Guest::knock_with(invite, &profile, keys(seed), b"", random).expect("a knock");
+        (guest, room.act("Ann", |call, now| call.handle_message(&knock, now)))
+    };
+    let reused = Err(HandleError::Knock(KnockFault::KeyReused));
+    let (erin, heard) = knock(&mut room, 7);
+    assert_eq!(heard, Ok(()));
+    let hers = room.seat("Ann").call.waiting();
+    assert_eq!(knock(&mut room, 7).1, reused, "she waits already");
+    assert_eq!(room.seat("Ann").call.waiting(), hers);
+    room.act("Ann", |call, now| call.admit(&[erin.id()], now)).expect("Ann may");
+    room.pass(SECOND * 3);
+    assert_eq!(knock(&mut room, 7).1, reused, "she is in");
+    room.act("Ann", |call, now| call.remove(&[erin.id()], now)).expect("Ann may");
+    room.pass(SECOND * 3);
+    assert_eq!(knock(&mut room, 7).1, reused, "she was in");
+}
+
+/// R10: with a link, one can knock under as many names as one likes.
+#[test]
+fn genuine_knocks_are_bounded_too() {
+    let mut room = Room::new(9);
+    let now = room.now;
+    let mut last = Ok(());
+    for n in 0..2_049 {
+        let profile = Profile::person(&format!("Guest {n}")).expect("a name");
+        let (invite, random) = (room.invite(), room.random());
+        let (_, knock) = Guest::knock(invite, &profile, random).expect("a knock");
+        last = room.seat("Ann").call.handle_message(&knock, now);
+        assert!(n == 2_048 || last.is_ok(), "{n}: {last:?}");
+    }
+    assert_eq!(last, Err(HandleError::Knock(KnockFault::Full)));
+}
+
+/// R11: the server does not see who was turned away.
+#[test]
+fn a_denial_is_as_long_as_a_welcome() {
+    let mut room = Room::new(31);
+    let (good, bad) = (room.knock("Bob"), room.knock("Mallory"));
+    room.act("Ann", |call, now| call.admit(&[good.id()], now)).expect("Ann may");
+    room.act("Ann", |call, now| call.deny(bad.id(), now)).expect("Ann may");
+    let [good, bad] = [good, bad].map(|guest| room.mailboxes[&guest.answer_mailbox()][0].len());
+    assert_eq!(good, bad);
+}
+
+#[test]
+fn a_knock_that_comes_after_its_answer_is_not_shown() {
+    let mut room = two_hosts(32);
+    let (invite, random) = (room.invite(), room.random());
+    let (erin, knock) =
+        Guest::knock(invite, &Profile::person("Erin").expect("a name"), random).expect("a knock");
+    let now = room.now;
+    room.act("Bob", |call, now| call.handle_message(&knock, now)).expect("heard");
+    room.act("Bob", |call, now| call.deny(erin.id(), now)).expect("Bob may");
+    room.seat("Ann").call.handle_message(&knock, now).expect("answered");
+    room.seat("Ann").drain(now);
+    let id = erin.id();
+    assert!(!room.was_told("Ann", |event| matches!(event, Event::Knock(knock) if knock.id == id)));
 }

@@ -270,6 +270,25 @@ fn a_member_who_is_no_host_commits_in_vain() {
     assert_eq!(room.names(), ["Ann", "Carol"]);
 }
 
+/// R1: a member's only proposal is to remove himself. Not even a host proposes another's removal; he commits it.
+#[test]
+fn nobody_proposes_that_somebody_else_is_removed() {
+    let mut room = two_hosts(26);
+    let carol = room.id("Carol");
+    let leaf = room.seat("Ann").call.roster().member(carol).expect("she is in").leaf;
+    for name in ["Dave", "Bob"] {
+        let entry = room.forge(name, |group, position| group.forge_remove_proposal(leaf, position));
+        let maker = room.seats.remove(name).expect("he is here");
+        room.refuses(entry, SkipReason::Entry(EntryFault::Invalid));
+        assert!(!room.was_told("Ann", |event| matches!(event, Event::Leaving(_))));
+        room.seats.insert(name, maker);
+        room.settle();
+    }
+    room.act("Ann", |call, now| call.lock(now)).expect("Ann may");
+    room.pass(SECOND * 3);
+    assert!(room.names().contains(&"Carol".to_owned()), "no commit covers it");
+}
+
 /// R2: what a host may not do either.
 #[test]
 fn a_host_who_breaks_the_policy_is_skipped_and_named() {

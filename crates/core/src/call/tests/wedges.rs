@@ -2,14 +2,11 @@
 
 use core::time::Duration;
 
-use bytes::BytesMut;
-
-use super::room::{FRAME, Room};
+use super::room::Room;
 use crate::call::identity::Contact;
 use crate::call::*;
 use crate::danger::seeded_random;
 use crate::group::{Forgery, Joiner, Plan};
-use crate::sframe::SealError;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MANY: [&str; 20] = [
