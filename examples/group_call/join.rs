@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use subrosa::{Call, Guest, HostAnswer, Invite, Lane, Message, ParticipantId, Profile, Random, TrackKind};
+use subrosa::{
+    Call, Guest, HostAnswer, Invite, Lane, Message, ParticipantId, Profile, Random, Time, TrackKind,
+};
 use subrosa_delivery::{DeliveryService, MailboxStream};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -161,6 +163,7 @@ async fn enter(
         progress: strings.progress,
         waiting: Vec::new(),
         door: Door::Unwatched,
+        reopen_at: Time::NEVER,
         withheld: None,
         friend: None,
         sent: Sent::default(),

@@ -2,12 +2,12 @@
 //!
 //! An app can take this file as it is; nothing in it is the example's own.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use subrosa::{CallId, Lane, MailboxId, Message};
 use subrosa_delivery::{
-    Appended, DeliveryError, DeliveryService, LogStream, MailboxStream, Talk, TalkStream,
+    Appended, DeliveryError, DeliveryService, LogStream, MailboxStream, Subscription, Talk, TalkStream,
 };
 use tokio_stream::{StreamExt, StreamMap};
 
@@ -18,6 +18,10 @@ pub(crate) struct Lanes {
     log: LogStream,
     talk: TalkStream,
     mailboxes: StreamMap<MailboxId, MailboxStream>,
+    /// How many messages of each mailbox were handed out.
+    taken: BTreeMap<MailboxId, usize>,
+    /// Mailboxes that are not read for a while.
+    put_off: BTreeSet<MailboxId>,
     /// For mailboxes: what the service could not take yet.
     unsent: VecDeque<Message>,
 }
@@ -31,7 +35,16 @@ impl Lanes {
     ) -> Result<Self, DeliveryError> {
         let talk = service.listen_talk(call).await?;
         let log = service.follow(call, from).await?;
-        Ok(Self { service, call, log, talk, mailboxes: StreamMap::new(), unsent: VecDeque::new() })
+        Ok(Self {
+            service,
+            call,
+            log,
+            talk,
+            mailboxes: StreamMap::new(),
+            taken: BTreeMap::new(),
+            put_off: BTreeSet::new(),
+            unsent: VecDeque::new(),
+        })
     }
 
     /// Reads the [mailboxes that the call names](subrosa::Call::mailboxes), and no others. To be called after
@@ -41,20 +54,49 @@ impl Lanes {
         named: Vec<MailboxId>,
         lobby: MailboxId,
     ) -> Result<(), DeliveryError> {
-        let done = self.mailboxes.keys().filter(|mailbox| !named.contains(mailbox)).copied();
+        let done = self.taken.keys().filter(|mailbox| !named.contains(mailbox)).copied();
         for mailbox in done.collect::<Vec<_>>() {
             self.mailboxes.remove(&mailbox);
+            self.put_off.remove(&mailbox);
+            self.taken.remove(&mailbox);
             // Other hosts may go on reading the lobby; but an old link's lobby, and acknowledgements, nobody reads any more.
             if mailbox != lobby {
                 self.service.close_mailbox(mailbox).await?;
             }
         }
         for mailbox in named {
-            if !self.mailboxes.contains_key(&mailbox) {
-                let messages = self.service.open_mailbox(mailbox).await?;
-                self.mailboxes.insert(mailbox, messages);
+            if !self.mailboxes.contains_key(&mailbox) && !self.put_off.contains(&mailbox) {
+                self.taken.remove(&mailbox); // where somebody closed it, it is another one
+                self.read_mailbox(mailbox).await?;
             }
         }
+        Ok(())
+    }
+
+    /// The message that a mailbox gave last came too fast ([`KnockFault::TooFast`](subrosa::KnockFault::TooFast)): it and what
+    /// comes after it stay where they are until [`reopen`](Self::reopen).
+    pub(crate) fn put_off(&mut self, mailbox: MailboxId) {
+        if self.mailboxes.remove(&mailbox).is_some() {
+            self.put_off.insert(mailbox);
+            self.taken.entry(mailbox).and_modify(|taken| *taken = taken.saturating_sub(1));
+        }
+    }
+
+    /// Goes on reading the mailboxes that were put off, each with the message that came too fast. To be called when the call has
+    /// had time for more, say a second later.
+    pub(crate) async fn reopen(&mut self) -> Result<(), DeliveryError> {
+        while let Some(mailbox) = self.put_off.first().copied() {
+            self.read_mailbox(mailbox).await?;
+            self.put_off.remove(&mailbox);
+        }
+        Ok(())
+    }
+
+    /// Reading takes nothing out of a mailbox and its order is the same each time, so what was handed out before is passed over.
+    async fn read_mailbox(&mut self, mailbox: MailboxId) -> Result<(), DeliveryError> {
+        let messages = self.service.open_mailbox(mailbox).await?;
+        let taken = *self.taken.entry(mailbox).or_default();
+        self.mailboxes.insert(mailbox, Subscription::new(messages.skip(taken)));
         Ok(())
     }
 
@@ -81,6 +123,7 @@ impl Lanes {
                     Talk::Lagged(_) => continue, // what is lost of the talk lane is said again
                 },
                 Some((mailbox, payload)) = self.mailboxes.next() => {
+                    *self.taken.entry(mailbox).or_default() += 1;
                     Message { lane: Lane::Mailbox(mailbox), payload }
                 }
                 else => return None,
@@ -97,6 +140,9 @@ impl Lanes {
             match (deliver(&self.service, self.call, &message).await, message.lane) {
                 // A mailbox gets each message from us once, so it is up to us that it does.
                 (Err(DeliveryError::Unavailable(_)), Lane::Mailbox(_)) => self.unsent.push_back(message),
+                // Whoever has filled his own mailbox gets no answer in it. That is not to be anybody else's trouble: anybody can
+                // do it, even a guest who has only the link.
+                (Err(DeliveryError::Full(_) | DeliveryError::TooLarge { .. }), Lane::Mailbox(_)) => {}
                 // The call itself sends entries again until it reads them; and a lost word of talk does no harm.
                 (Err(DeliveryError::Unavailable(_)), Lane::Log { .. } | Lane::Talk) => {}
                 (sent, _) => sent?,

@@ -3,10 +3,11 @@
 //! The whole contract is in [`Participant::run`]: one input, then everything that comes out, then wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use subrosa::{
-    Call, CallError, Event, Guest, HandleError, Lane, Member, Message, Output, ParticipantId, SkipReason,
-    Time, TrackId,
+    Call, CallError, Event, Guest, HandleError, KnockFault, Lane, Member, Message, Output, ParticipantId,
+    SkipReason, Time, TrackId,
 };
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
@@ -20,6 +21,9 @@ use crate::orders::{Door, Order};
 use crate::receive::Receiving;
 use crate::send::Sent;
 use crate::setting::Setting;
+
+/// After so long knocks that came too fast are looked at, in real time: time enough for a hundred.
+const KNOCKS_PUT_OFF: Duration = Duration::from_secs(1);
 
 pub(crate) struct Participant {
     pub(crate) call: Call,
@@ -35,6 +39,8 @@ pub(crate) struct Participant {
     /// Guests who wait, and what is done about them (host).
     pub(crate) waiting: Vec<ParticipantId>,
     pub(crate) door: Door,
+    /// When to go on reading mailboxes in which knocks came too fast (host).
+    pub(crate) reopen_at: Time,
     /// A cheater's: the entries that his call does not get.
     pub(crate) withheld: Option<Vec<Message>>,
     /// A cheater's: whom he wants to let in.
@@ -56,6 +62,10 @@ impl Participant {
                 Some(message) = self.lanes.next() => self.take_in(message).await?,
                 Some(order) = orders.recv() => self.obey(order).await?,
                 () = clock.until(deadline) => self.call.handle_timeout(clock.now()),
+                () = clock.until(self.reopen_at) => {
+                    self.reopen_at = Time::NEVER;
+                    self.lanes.reopen().await.or_broken("reading mailboxes")?;
+                }
             }
         }
     }
@@ -160,8 +170,14 @@ impl Participant {
         }
         match self.call.handle_message(&message, self.setting.clock.now()) {
             Ok(()) => {}
-            // Anybody can put anything there, and a server can say it twice: it is noted, and the call goes on. (A host who is
-            // told `KnockFault::TooFast` opens the lobby's mailbox anew when the rush is over: reading takes nothing out.)
+            // In a rush the rest of the lobby's mailbox can wait there: it was not looked at, and nothing was remembered of it.
+            Err(HandleError::Knock(KnockFault::TooFast)) => {
+                if let Lane::Mailbox(mailbox) = message.lane {
+                    self.lanes.put_off(mailbox);
+                    self.reopen_at = self.setting.clock.now() + KNOCKS_PUT_OFF;
+                }
+            }
+            // Anybody can put anything there, and a server can say it twice: it is noted, and the call goes on.
             Err(HandleError::Knock(fault)) => {
                 *self.notes.knocks_refused.entry(fault.to_string()).or_default() += 1;
                 self.notes.refused.insert(message.payload.clone());
