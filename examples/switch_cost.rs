@@ -90,7 +90,10 @@ impl Room {
         for call in others.iter_mut() {
             cost.applying.push(timed(|| Ok(call.handle_message(&commit, now)?))?);
             let mut said = Vec::new();
-            cost.acknowledging.push(timed(|| Ok(said = drain(call, now)?))?);
+            cost.acknowledging.push(timed(|| {
+                said = drain(call, now)?;
+                Ok(())
+            })?);
             to_host.extend(said);
         }
         // The host reads it back, and answers the guests one by one.
