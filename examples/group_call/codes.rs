@@ -14,8 +14,8 @@ pub(crate) struct Codes {
     /// As the first one reads it out.
     pub(crate) digits: String,
     pub(crate) words: String,
-    /// How many computed it, each from his own call.
-    pub(crate) compared: usize,
+    /// The digits that each computed from his own call, in the order of joining.
+    pub(crate) each: Vec<String>,
     /// All were in that epoch, and everybody's own code is what was read out, in both forms.
     pub(crate) agree: bool,
     /// The code of another group of keys is another one: here that of an earlier epoch, with other people.
@@ -47,7 +47,8 @@ pub(crate) async fn compare(of_all: Vec<Told>, of_earlier: Told) -> Result<Codes
     let agree = codes.iter().all(|(of, code)| of == epoch && is_that(code) == [true; 2]);
     let (earlier_epoch, earlier) = compute(of_earlier).await?;
     let earlier_differs = earlier_epoch < *epoch && is_that(&earlier) == [false; 2];
-    Ok(Codes { epoch: *epoch, compared: codes.len(), agree, earlier_differs, digits, words })
+    let each = codes.iter().map(|(_, code)| code.digits()).collect();
+    Ok(Codes { epoch: *epoch, each, agree, earlier_differs, digits, words })
 }
 
 /// Away from where frames are sealed and opened: it takes a while, on purpose.

@@ -53,6 +53,8 @@ pub(crate) struct Calls {
 #[derive(Debug)]
 pub(crate) struct EpochRecord {
     pub(crate) cause: Cause,
+    /// Nobody can be let in.
+    pub(crate) locked: bool,
     pub(crate) members: Vec<ParticipantId>,
     /// When the first member applied it.
     pub(crate) applied: Time,
@@ -67,10 +69,11 @@ impl Ledger {
         frames.by_packet.insert(frame.packet, serial);
     }
 
-    pub(crate) fn roster(&self, roster: &Roster, now: Time) {
+    pub(crate) fn roster(&self, roster: &Roster, locked: bool, now: Time) {
         let mut calls = self.calls();
         let record = calls.epochs.entry(roster.epoch).or_insert_with(|| EpochRecord {
             cause: roster.cause.clone(),
+            locked,
             members: roster.members.iter().map(|member| member.id).collect(),
             applied: now,
         });

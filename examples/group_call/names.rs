@@ -1,4 +1,4 @@
-//! Who takes part. Each name has a word of five letters or more, which no ciphertext of a few megabytes has by chance.
+//! Who takes part, for the story and for `check_report`. Each name has a word of five letters or more, which no ciphertext of a few megabytes has by chance.
 
 /// Enough for the largest call and its late guest.
 pub(crate) const NAMES: [&str; 51] = [
@@ -54,6 +54,11 @@ pub(crate) const NAMES: [&str; 51] = [
     "Zelda Fitzwarren",
     "Theodora Quayle",
 ];
+
+/// The second to join leaves.
+pub(crate) const LEAVES: usize = 1;
+/// The third tries to let a friend in, and is removed; in a call of two, that is the late guest.
+pub(crate) const CHEATS: usize = 2;
 
 /// Who knocks and is denied; a participant who is no host would let him in.
 pub(crate) const DENIED: &str = "Mortimer Quillfeather";

@@ -26,6 +26,8 @@ pub(crate) struct Progress {
 /// What a participant has to tell when he is out.
 pub(crate) struct Outcome {
     pub(crate) id: ParticipantId,
+    /// The UDP port of his line, by which the capture knows him.
+    pub(crate) port: u16,
     pub(crate) sent: Sent,
     pub(crate) tally: Tally,
     pub(crate) received: Received,
@@ -55,7 +57,14 @@ pub(crate) struct Notes {
     pub(crate) refused: HashSet<Bytes>,
     /// How often the hosts could not be heard.
     pub(crate) cut_off: u64,
-    /// Where the own forged commit stands.
-    pub(crate) forged_at: Option<u64>,
+    /// A cheater's own commit.
+    pub(crate) forged: Option<Forged>,
     pub(crate) ended: Option<EndReason>,
+}
+
+/// A commit of somebody who is no host, in the log.
+#[derive(Debug)]
+pub(crate) struct Forged {
+    pub(crate) position: u64,
+    pub(crate) commit: Bytes,
 }

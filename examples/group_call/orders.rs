@@ -5,6 +5,7 @@ use subrosa_delivery::Appended;
 use tokio::sync::oneshot;
 
 use crate::failure::{Context, Failure};
+use crate::notes::Forged;
 use crate::participant::Participant;
 
 /// What the story wants of a participant.
@@ -91,9 +92,9 @@ impl Participant {
         let Message { lane: Lane::Log { position }, payload } = forged else {
             return Err(Failure::Broken("a commit that is not for the log".to_owned()));
         };
-        let appended = self.setting.service.append(self.call.id(), position, payload).await;
+        let appended = self.setting.service.append(self.call.id(), position, payload.clone()).await;
         if appended.or_broken("appending a forged commit")? == Appended::Written {
-            self.notes.forged_at = Some(position);
+            self.notes.forged = Some(Forged { position, commit: payload });
             self.friend = None;
         }
         Ok(())

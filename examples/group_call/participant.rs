@@ -97,7 +97,7 @@ impl Participant {
         let now = self.setting.clock.now();
         match event {
             Event::Roster(roster) => {
-                self.setting.ledger.roster(&roster, now);
+                self.setting.ledger.roster(&roster, self.call.is_locked(), now);
                 self.notes.met.extend(roster.members.iter().map(|member| member.id));
                 self.progress.send_modify(|progress| {
                     progress.in_call = Some(self.call.me());
@@ -216,7 +216,8 @@ impl Participant {
             self.lanes.end_call(lobby).await.or_broken("ending the call")?;
         }
         self.socket.send(PART).await.or_broken("hanging up")?;
+        let port = self.socket.local_addr().or_broken("a participant's socket")?.port();
         let (tally, received) = self.receiving.finish().await?;
-        Ok(Outcome { id: self.call.me(), sent: self.sent, tally, received, notes: self.notes })
+        Ok(Outcome { id: self.call.me(), port, sent: self.sent, tally, received, notes: self.notes })
     }
 }

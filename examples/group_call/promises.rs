@@ -75,7 +75,8 @@ pub(crate) fn check(report: &Report, measured: &Measured<'_>) -> Result<(), Fail
 /// Everybody skipped the entries of the intruder, the server and the cheater, of those that he was there for, and no others.
 fn skips_agree(measured: &Measured<'_>) -> bool {
     let replayed = measured.setting.unruly.misdeeds().entries;
-    let forged = measured.told.people.iter().filter_map(|(_, outcome)| outcome.notes.forged_at.as_ref());
+    let forged = measured.told.people.iter().filter_map(|(_, outcome)| outcome.notes.forged.as_ref());
+    let forged = forged.map(|forged| &forged.position);
     let foreign = measured.intruder.entries.iter().chain(&replayed).chain(forged).collect::<BTreeSet<_>>();
     measured.told.people.iter().all(|(_, outcome)| {
         let skipped = outcome.notes.skipped.iter().collect::<BTreeSet<_>>();

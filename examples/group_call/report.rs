@@ -12,7 +12,7 @@ use crate::args::Args;
 use crate::capture::Seen;
 use crate::cut_off::CutOff;
 use crate::intruder::Intruder;
-use crate::ledger::{Calls, Frames, Sealed};
+use crate::ledger::{Calls, EpochRecord, Frames, Sealed};
 use crate::notes::Outcome;
 use crate::setting::Setting;
 use crate::story::Told;
@@ -73,6 +73,8 @@ pub(crate) struct Report {
 #[derive(Serialize)]
 pub(crate) struct ParticipantReport {
     pub(crate) name: String,
+    /// Of the line to the media server: whose each packet in server.pcap is.
+    pub(crate) port: u16,
     pub(crate) frames_sent: u64,
     /// Of the expected ones.
     pub(crate) frames_opened: u64,
@@ -84,12 +86,16 @@ pub(crate) struct ParticipantReport {
     pub(crate) undecryptable: BTreeMap<&'static str, u64>,
     /// By gaps in the RTP sequence numbers.
     pub(crate) packets_lost: u64,
-    /// Log entries that meant nothing, and that his call skipped.
-    pub(crate) entries_skipped: u64,
+    /// The first and the last position of the log that his call got.
+    pub(crate) entries_read: Option<[u64; 2]>,
+    /// Positions of entries that meant nothing, and that his call skipped.
+    pub(crate) entries_skipped: BTreeSet<u64>,
     /// Of these, members' commits against the policy.
     pub(crate) policy_violations_seen: u64,
     /// How often no frame was sealed or opened because hosts could not be heard.
     pub(crate) times_cut_off: u64,
+    /// The digits of the safety code, as his call gives it.
+    pub(crate) code: String,
     pub(crate) ended: &'static str,
 }
 
@@ -138,13 +144,14 @@ impl Report {
                 .people
                 .iter()
                 .zip(&opened)
-                .map(|((name, it), opened)| person(name, it, opened))
+                .zip(&told.codes.each)
+                .map(|(((name, it), opened), code)| person(name, it, opened, code))
                 .collect(),
             epochs: epochs(frames, calls, &told.names()),
             frames_lost_at_switch: lost_at_switch as u64,
             frames_mismatched: outcomes().map(|outcome| outcome.tally.mismatched).sum(),
             denied: u64::from(told.guests.learned_it),
-            codes_agree: told.codes.agree && told.codes.compared == told.people.len(),
+            codes_agree: told.codes.agree && told.codes.each.len() == told.people.len(),
             policy_violations_seen: outcomes().map(|outcome| outcome.notes.violations.len() as u64).sum(),
             cut_off_detected_ms: measured.cut_off.detected.map(millis),
             guests: GuestsReport::new(measured),
@@ -187,9 +194,11 @@ impl Opened {
     }
 }
 
-fn person(name: &str, outcome: &Outcome, opened: &Opened) -> ParticipantReport {
+fn person(name: &str, outcome: &Outcome, opened: &Opened, code: &str) -> ParticipantReport {
+    let read = &outcome.notes.read;
     ParticipantReport {
         name: name.to_owned(),
+        port: outcome.port,
         frames_sent: outcome.sent.frames,
         frames_opened: opened.opened,
         frames_expected: opened.expected,
@@ -197,9 +206,11 @@ fn person(name: &str, outcome: &Outcome, opened: &Opened) -> ParticipantReport {
         frames_opened_after_end: opened.after_end,
         undecryptable: outcome.tally.undecryptable.clone(),
         packets_lost: outcome.tally.packets_lost,
-        entries_skipped: outcome.notes.skipped.len() as u64,
+        entries_read: read.iter().min().zip(read.iter().max()).map(|(first, last)| [*first, *last]),
+        entries_skipped: outcome.notes.skipped.iter().copied().collect(),
         policy_violations_seen: outcome.notes.violations.len() as u64,
         times_cut_off: outcome.notes.cut_off,
+        code: code.to_owned(),
         ended: match outcome.notes.ended {
             Some(EndReason::Left) => "left",
             Some(EndReason::Removed { .. }) => "removed",
@@ -222,11 +233,13 @@ fn near_switches(frames: &Frames, around: Duration) -> BTreeSet<usize> {
 
 fn epochs(frames: &Frames, calls: &Calls, names: &BTreeMap<ParticipantId, &str>) -> Vec<EpochReport> {
     let switches = frames.switches();
-    let report = |(epoch, record): (&Epoch, &crate::ledger::EpochRecord)| {
+    let mut locked = false;
+    let report = |(epoch, record): (&Epoch, &EpochRecord)| {
+        let was_locked = std::mem::replace(&mut locked, record.locked);
         let last = switches.iter().filter(|((_, of), _)| of == epoch).map(|(_, at)| *at).max();
         EpochReport {
             epoch: epoch.0,
-            cause: cause(&record.cause, names),
+            cause: cause(record, was_locked, names),
             members: record.members.len(),
             switch_ms: last.map(|last| millis(last - record.applied)),
         }
@@ -234,8 +247,8 @@ fn epochs(frames: &Frames, calls: &Calls, names: &BTreeMap<ParticipantId, &str>)
     calls.epochs.iter().map(report).collect()
 }
 
-fn cause(cause: &Cause, names: &BTreeMap<ParticipantId, &str>) -> String {
-    let Cause::Commit { admitted, removed, left, policy, .. } = cause else {
+fn cause(record: &EpochRecord, was_locked: bool, names: &BTreeMap<ParticipantId, &str>) -> String {
+    let Cause::Commit { admitted, removed, left, policy, .. } = &record.cause else {
         return "founded".to_owned();
     };
     let said = |what: &str, who: &[ParticipantId]| match who {
@@ -243,10 +256,12 @@ fn cause(cause: &Cause, names: &BTreeMap<ParticipantId, &str>) -> String {
         [one] => Some(format!("{} {what}", names.get(one).unwrap_or(&"?"))),
         many => Some(format!("{} {what}", many.len())),
     };
-    let locked = policy
-        .and_then(|change| change.locked)
-        .map(|locked| if locked { "locked" } else { "unlocked" }.to_owned());
-    let parts = [said("admitted", admitted), said("removed", removed), said("left", left), locked];
+    let policy = policy.map(|_| match (was_locked, record.locked) {
+        (false, true) => "locked".to_owned(),
+        (true, false) => "unlocked".to_owned(),
+        _ => "another policy".to_owned(),
+    });
+    let parts = [said("admitted", admitted), said("removed", removed), said("left", left), policy];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

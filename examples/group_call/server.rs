@@ -1,7 +1,6 @@
 //! The media server: it forwards RTP by track. It has no key, no name, and nothing of Subrosa.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,11 +71,12 @@ struct Forwarder {
 impl Forwarder {
     fn run(mut self, stop: &AtomicBool) {
         let mut buffer = [0; MAX_DATAGRAM];
-        while !stop.load(Ordering::Relaxed) {
+        loop {
             match self.socket.recv_from(&mut buffer) {
                 Ok((len, from)) => self.handle(&buffer[..len], from),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                // Somebody's socket is gone; the others go on.
+                // What was sent before it was to stop is handled, and in the capture.
+                Err(_) if stop.load(Ordering::Relaxed) => return,
+                // Nothing came for a while; or somebody's socket is gone, and the others go on.
                 Err(_) => {}
             }
         }

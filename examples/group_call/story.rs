@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::codes::{self, Codes};
 use crate::failure::Failure;
 use crate::join::{Handle, Knocking, PATIENCE, Person, found, knock};
-use crate::names::{DENIED, NAMES, TOO_LATE};
+use crate::names::{CHEATS, DENIED, LEAVES, NAMES, TOO_LATE};
 use crate::notes::{Outcome, Progress};
 use crate::orders::{Door, Wish};
 use crate::progress::Show;
@@ -32,10 +32,6 @@ const REMOVAL: Duration = Duration::from_secs(2);
 const END: Duration = Duration::from_secs(4);
 /// In real time: what was sent before arrives meanwhile.
 const DRAIN: Duration = Duration::from_millis(400);
-
-/// The second to join leaves. The third tries to let a friend in, and is removed; in a call of two, that is the late guest.
-const LEAVES: usize = 1;
-const CHEATS: usize = 2;
 
 /// Everybody's part in the story, when it is over.
 pub(crate) struct Told {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::{Measured, Opened, millis};
 use crate::codes::Codes;
@@ -40,6 +42,8 @@ pub(crate) struct CheaterReport {
     pub(crate) friend: &'static str,
     /// Where his commit stands in the log.
     pub(crate) position: Option<u64>,
+    /// SHA-256 of the commit as he made it, in hex.
+    pub(crate) commit_sha256: Option<String>,
     /// Participants on whose rosters the friend was, ever.
     pub(crate) friend_on_rosters: u64,
 }
@@ -63,6 +67,8 @@ pub(crate) struct CutOffReport {
 pub(crate) struct ReplaysReport {
     /// Old entries at new positions, and those of them that all skipped who read them.
     pub(crate) log: Replayed,
+    /// Those positions.
+    pub(crate) log_positions: Vec<u64>,
     /// Messages in mailboxes, and those of them that a reader refused.
     pub(crate) mailboxes: Replayed,
     /// Talk, and what of it somebody refused.
@@ -84,6 +90,8 @@ pub(crate) struct IntruderReport {
     pub(crate) knocks_refused: BTreeMap<String, u64>,
     pub(crate) welcomes_opened: u64,
     pub(crate) log_entries: u64,
+    /// Where these stand.
+    pub(crate) log_positions: Vec<u64>,
     pub(crate) talk: u64,
     pub(crate) frames_injected: u64,
     pub(crate) frames_tried: u64,
@@ -118,9 +126,9 @@ impl GuestsReport {
 
 impl CodeReport {
     pub(super) fn new(codes: &Codes) -> Self {
-        let Codes { epoch, digits, words, compared, earlier_differs, .. } = codes;
-        let (digits, words) = (digits.clone(), words.clone());
-        Self { epoch: epoch.0, digits, words, compared: *compared, earlier_differs: *earlier_differs }
+        let Codes { epoch, each, digits, words, earlier_differs, .. } = codes;
+        let (digits, words, compared) = (digits.clone(), words.clone(), each.len());
+        Self { epoch: epoch.0, digits, words, compared, earlier_differs: *earlier_differs }
     }
 }
 
@@ -128,10 +136,12 @@ impl CheaterReport {
     pub(super) fn new(measured: &Measured<'_>) -> Self {
         let told = &measured.told;
         let cheater = told.people.iter().find(|(_, outcome)| outcome.id == told.removed);
+        let forged = cheater.and_then(|(_, outcome)| outcome.notes.forged.as_ref());
         Self {
             name: cheater.map_or("?", |(name, _)| name),
             friend: DENIED,
-            position: cheater.and_then(|(_, outcome)| outcome.notes.forged_at),
+            position: forged.map(|forged| forged.position),
+            commit_sha256: forged.map(|forged| HEXLOWER.encode(&Sha256::digest(&forged.commit))),
             friend_on_rosters: how_many(measured, |notes| notes.met.contains(&told.guests.friend)),
         }
     }
@@ -168,6 +178,7 @@ impl ReplaysReport {
         let skipped = done.entries.iter().filter(|position| read(position) && !taken(position));
         Self {
             log: Replayed { injected: done.entries.len() as u64, refused: skipped.count() as u64 },
+            log_positions: done.entries.iter().copied().collect(),
             mailboxes: count(&done.mail),
             talk: count(&done.talk),
             held_back: done.held_back,
@@ -184,6 +195,7 @@ impl IntruderReport {
             knocks_refused: host.map(|notes| notes.knocks_refused.clone()).unwrap_or_default(),
             welcomes_opened: intruder.welcomes_opened(),
             log_entries: intruder.entries.len() as u64,
+            log_positions: intruder.entries.clone(),
             talk: intruder.talk,
             frames_injected: intruder.frames_injected,
             frames_tried: trial.frames_tried,
