@@ -12,7 +12,8 @@ use crate::failure::{Context, Failure};
 use crate::media::Media;
 use crate::names::in_path;
 
-/// Opened frames with their RTP timestamps, by sender and kind of track, in the order in which they were opened.
+/// Opened frames with their RTP timestamps, by sender and kind of track, in the order in which they were opened: what was held
+/// until its epoch opened comes a moment later than what came meanwhile.
 ///
 /// They stay in memory until the end: a call of 50 would otherwise have a thousand files open at once.
 #[derive(Debug, Default)]
@@ -34,15 +35,26 @@ impl Received {
         fs::create_dir_all(dir).or_input(dir.display())?;
         for ((sender, kind), frames) in &self.0 {
             let name = names.get(sender).copied().unwrap_or("unknown");
+            let frames = in_order(frames);
             match kind {
-                TrackKind::Camera | TrackKind::Screen => write_video(&path(dir, name, "ivf"), frames, media)?,
+                TrackKind::Camera | TrackKind::Screen => {
+                    write_video(&path(dir, name, "ivf"), &frames, media)?;
+                }
                 TrackKind::Microphone | TrackKind::ScreenAudio => {
-                    write_audio(&path(dir, name, "ogg"), frames, media)?;
+                    write_audio(&path(dir, name, "ogg"), &frames, media)?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// As they were sent. All are within 2^31 units of the timestamps, some hours, of the first one; which may wrap.
+fn in_order(frames: &[(u32, Bytes)]) -> Vec<(u32, Bytes)> {
+    let mut frames = frames.to_vec();
+    let before = frames.first().map_or(0, |(first, _)| first.wrapping_sub(1 << 31));
+    frames.sort_by_key(|(timestamp, _)| timestamp.wrapping_sub(before));
+    frames
 }
 
 fn path(dir: &Path, name: &str, extension: &str) -> PathBuf {
