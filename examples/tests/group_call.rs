@@ -1,5 +1,6 @@
 //! The example `group_call` as a user meets it: what it says when it cannot do what it was asked, and one short run.
 
+mod falsified;
 mod program;
 
 use std::fs;
@@ -7,8 +8,9 @@ use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use falsified::Evidence;
 use program::example;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A directory of one test, in the build directory.
 fn directory(name: &str) -> PathBuf {
@@ -85,41 +87,6 @@ fn a_directory_that_cannot_be_written_is_named_in_one_line() {
     refused(&group_call(&out, &[]), "a_file");
 }
 
-/// What no report may say.
-fn broken_promises() -> Vec<(&'static str, Value)> {
-    vec![
-        ("/frames_lost_at_switch", json!(1)),
-        ("/intruder/welcomes_opened", json!(1)),
-        ("/removed/frames_opened", json!(1)),
-        ("/server/names_found", json!(1)),
-        ("/denied", json!(0)),
-        ("/guests/knocks_heard", json!(5)),
-        ("/guests/locked_out", json!(null)),
-        ("/guests/on_rosters", json!(1)),
-        ("/policy_violations_seen", json!(3)),
-        ("/participants/0/policy_violations_seen", json!(0)),
-        ("/participants/1/policy_violations_seen", json!(2)),
-        ("/cheater/position", json!(null)),
-        ("/cheater/friend_on_rosters", json!(1)),
-        ("/codes_agree", json!(false)),
-        ("/code/compared", json!(2)),
-        ("/code/earlier_differs", json!(false)),
-        ("/code/digits", json!("12345 67890")),
-        ("/cut_off_detected_ms", json!(null)),
-        ("/cut_off_detected_ms", json!(4_100.0)),
-        ("/cut_off/frames_sealed_after", json!(1)),
-        ("/cut_off/refused_after", json!(0)),
-        ("/cut_off/others_go_on", json!(false)),
-        ("/participants/0/times_cut_off", json!(1)),
-        ("/replays/log/injected", json!(0)),
-        ("/replays/log/injected", json!(1_000)),
-        ("/replays/log/refused", json!(0)),
-        ("/replays/mailboxes/refused", json!(0)),
-        ("/replays/talk/refused", json!(0)),
-        ("/replays/talk/injected", json!(1_000)),
-    ]
-}
-
 #[test]
 fn a_short_call_keeps_its_promises() {
     let out = directory("short");
@@ -154,15 +121,15 @@ fn a_short_call_keeps_its_promises() {
 
     let check = example("check_report").arg(&out).output().expect("it runs");
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
-    for (at, wrong) in broken_promises() {
-        let mut changed = report.clone();
-        *changed.pointer_mut(at).unwrap_or_else(|| panic!("{at} is there")) = wrong.clone();
-        fs::write(out.join("report.json"), changed.to_string()).expect("the directory is writable");
-        let check = example("check_report").arg(&out).output().expect("it runs");
-        assert_eq!(check.status.code(), Some(1), "{at}: {wrong}");
+    let falsified = directory("falsified");
+    Evidence::copy(&out, &falsified).holds();
+    for (at, wrong) in falsified::values() {
+        assert!(report.pointer(at).is_some(), "{at} is there");
+        Evidence::copy(&out, &falsified).fails(&format!("{at}: {wrong}"), "not true", |_, report| {
+            *report.pointer_mut(at).expect("it is there") = wrong.clone();
+        });
     }
-    fs::write(out.join("report.json"), report.to_string()).expect("the directory is writable");
-    fs::remove_file(out.join("server.log.jsonl")).expect("it was written");
-    let check = example("check_report").arg(&out).output().expect("it runs");
-    assert_eq!(check.status.code(), Some(1), "a file is missing");
+    for (what, why, falsify) in falsified::deeds() {
+        Evidence::copy(&out, &falsified).fails(what, why, falsify);
+    }
 }
