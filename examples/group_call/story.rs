@@ -100,8 +100,9 @@ pub(crate) async fn play(setting: &Arc<Setting>, count: usize) -> Result<Told, F
     let removed = stage.the_cheater_is_removed().await?;
     stage.after(END).await;
     let people = stage.all_stop().await?;
-    // By now whoever waited in vain would have his answer.
-    let came_in = timeout(Duration::ZERO, too_late.answer()).await.is_ok();
+    // By now whoever waited in vain has his answer: the call is over.
+    let answer = timeout(PATIENCE, too_late.answer()).await;
+    let came_in = !matches!(answer, Ok(Ok(HostAnswer::CallOver)));
     let guests = Guests {
         friend: friends_id,
         learned_it,
