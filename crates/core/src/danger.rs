@@ -21,6 +21,11 @@ pub fn seeded_random(seed: [u8; 32]) -> Random {
 /// the call seals now; after each [`Event::Switched`](crate::Event::Switched) another is needed. R15: the context is
 /// surrendered, so no [`Sealer`](crate::Sealer) and no other export ever gets the same key.
 ///
+/// A `Sealer` stops by itself; this key does not. Stop using it at [`Event::CutOff`](crate::Event::CutOff),
+/// [`Event::HostSilent`](crate::Event::HostSilent) and [`Event::Ended`](crate::Event::Ended), and whenever
+/// [`Call::sealing_epoch`](crate::Call::sealing_epoch) is not its epoch any more: a removal ends an epoch at the switch deadline, also
+/// if its roster was not taken.
+///
 /// # Errors
 /// [`ExportError`] if nothing may be sealed now, or the epoch's tracks of this kind are used up.
 pub fn export_sealing_key(call: &Call, kind: TrackKind) -> Result<ExportedKey, ExportError> {

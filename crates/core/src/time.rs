@@ -6,6 +6,10 @@ use core::time::Duration;
 /// A moment on a monotonic clock of the caller's choice, as the time since an origin that never moves.
 ///
 /// Natively `Time::since_origin(start.elapsed())`, in a browser `performance.now()`, in a test any number.
+///
+/// These clocks stand still while a machine sleeps, on many systems. To a call that is as if nothing had happened in that time, so tell it
+/// with `Call::woke_up`; or use a clock that goes on (`CLOCK_BOOTTIME`, `mach_continuous_time`,
+/// `QueryInterruptTime`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Time(Duration);
 
