@@ -143,10 +143,10 @@ impl Freshness {
             *anchor = Anchor { number: beat.number, sent: made };
         }
         let echoed = self.challenges.iter().rev().find(|(challenge, _)| beat.echoes.contains(challenge));
-        if let Some(&(_, sent)) = echoed {
-            if !seen.anchor.is_some_and(|old| old.outweighs(beat.number, sent, cadence, now)) {
-                seen.anchor = Some(Anchor { number: beat.number, sent });
-            }
+        if let Some(&(_, sent)) = echoed
+            && !seen.anchor.is_some_and(|old| old.outweighs(beat.number, sent, cadence, now))
+        {
+            seen.anchor = Some(Anchor { number: beat.number, sent });
         }
         if let Some(anchor) = seen.anchor.filter(|anchor| anchor.age(now) <= ANCHOR_AGE) {
             // However high a number is: no beat was made after it came.
