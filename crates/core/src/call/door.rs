@@ -6,7 +6,7 @@ use bytes::Bytes;
 use subtle::ConstantTimeEq as _;
 
 use super::invite::Invite;
-use super::knock::{self, Answer, AnswerKey};
+use super::knock::{self, Answer, AnswerKey, Told};
 use super::lobby::{Admitted, Allowance, Heard, Lobby, Waiting};
 use super::message::{Event, Knock, Lane};
 use super::{Call, HandleError, KnockFault, roster};
@@ -117,7 +117,8 @@ impl Call {
     ) -> Result<(), EngineError> {
         let Some(welcome) = welcome else { return Ok(()) };
         let departed = self.departed.iter().filter_map(|key| key.as_slice().try_into().ok()).collect();
-        let answer = Arc::new(Answer::Admitted { welcome, departed });
+        let told = Told { departed, came: self.roster.came() };
+        let answer = Arc::new(Answer::Admitted { welcome, told });
         let mut settled = Vec::new();
         for guest in admitted {
             let Some(waiting) = self.forget_guest(*guest) else { continue };

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::Call;
 use super::identity::{Contact, FreshKeys, MAX_PROOF_LEN};
 use super::invite::Invite;
-use super::knock::{self, Answer, AnswerKey};
+use super::knock::{self, Answer, AnswerKey, Told};
 use super::message::{Lane, Message};
 use super::policy::Policy;
 use super::profile::Profile;
@@ -41,7 +41,7 @@ pub enum HostAnswer {
 /// A host's "come in", checked to be from a holder of the lobby key, but not yet acted on.
 pub struct Admission {
     welcome: Vec<u8>,
-    departed: Vec<[u8; 32]>,
+    told: Told,
 }
 
 /// A guest could not join.
@@ -133,9 +133,7 @@ impl Guest {
             Answer::Denied => Ok(HostAnswer::Denied),
             Answer::LinkExpired => Ok(HostAnswer::LinkExpired),
             Answer::CallOver => Ok(HostAnswer::CallOver),
-            Answer::Admitted { welcome, departed } => {
-                Ok(HostAnswer::Admitted(Admission { welcome, departed }))
-            }
+            Answer::Admitted { welcome, told } => Ok(HostAnswer::Admitted(Admission { welcome, told })),
         }
     }
 
@@ -154,8 +152,7 @@ impl Guest {
                 .is_some_and(|policy| policy.is_host(key) && policy.invite(invite.call()) == *invite)
         };
         let joined = self.joiner.join(&admission.welcome, &expected, is_host)?;
-        let departed = admission.departed.into_iter().map(Vec::from).collect();
-        Call::joined(self.invite.call(), joined, self.contact, departed, now)
+        Call::joined(self.invite.call(), joined, self.contact, admission.told, now)
             .ok_or(JoinError::Refused(JoinFault::NotACall))
     }
 }
@@ -189,7 +186,7 @@ impl Guest {
 #[cfg(test)]
 impl Admission {
     pub(super) fn for_tests(welcome: Vec<u8>) -> Self {
-        Self { welcome, departed: Vec::new() }
+        Self { welcome, told: Told::default() }
     }
 }
 

@@ -4,7 +4,7 @@
 //! knock  = HPKE encapsulated key (32) | HPKE ciphertext of: length (2) | key package | zeros, to a multiple of 1,024
 //!          mode PSK, info = "subrosa knock 1" | call id | invite number
 //! withdrawal = 64 bytes exported from the knock's HPKE context
-//! answer = nonce (12) | AES-256-GCM of: verdict, Welcome, departed keys | zeros, to a multiple of 4,096
+//! answer = nonce (12) | AES-256-GCM of: verdict, Welcome, what a newcomer is told | zeros, to a multiple of 4,096
 //!          key exported from the knock's HPKE context, AAD = the knock's hash
 //! ```
 
@@ -51,8 +51,7 @@ pub(super) fn nonce(random: &Random) -> Result<AnswerNonce, NoRandomness> {
 pub(super) enum Answer {
     Admitted {
         welcome: Vec<u8>,
-        /// Signature keys that were on the roster before; so that the newcomer judges like the others (R3, R4).
-        departed: Vec<[u8; 32]>,
+        told: Told,
     },
     Denied,
     /// R12: the invite that he knocked with is not the current one any more.
@@ -72,12 +71,31 @@ impl Answer {
     }
 }
 
+/// What a newcomer is told that the tree does not say, on the word of the host who lets him in.
+#[derive(Clone, PartialEq, Eq, Default, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(super) struct Told {
+    /// Signature keys that were on the roster before; so that he judges like the others (R3, R4).
+    pub(super) departed: Vec<[u8; 32]>,
+    /// How the others came in, as far as the host knows.
+    pub(super) came: Vec<Came>,
+}
+
+/// How a member came in (R14).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(super) struct Came {
+    pub(super) leaf: u32,
+    /// His first epoch.
+    pub(super) since: u64,
+    /// Who admitted him; zeros for the founder.
+    pub(super) by: [u8; 16],
+}
+
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct AnswerBody {
     /// See [`Answer::verdict`].
     verdict: u8,
     welcome: VLBytes,
-    departed: Vec<[u8; 32]>,
+    told: Told,
 }
 
 pub(super) fn hash_of(knock: &[u8]) -> [u8; 32] {
@@ -152,11 +170,11 @@ impl AnswerKey {
 
     /// Seals an answer under a nonce from [`nonce`]: random, as a key answers once or twice, so that no two are alike.
     pub(super) fn seal(&self, answer: &Answer, nonce: AnswerNonce) -> Vec<u8> {
-        let (welcome, departed) = match answer {
-            Answer::Admitted { welcome, departed } => (welcome.clone(), departed.clone()),
+        let (welcome, told) = match answer {
+            Answer::Admitted { welcome, told } => (welcome.clone(), told.clone()),
             _ => Default::default(),
         };
-        let body = AnswerBody { verdict: answer.verdict(), welcome: VLBytes::new(welcome), departed };
+        let body = AnswerBody { verdict: answer.verdict(), welcome: VLBytes::new(welcome), told };
         let mut sealed = body.tls_serialize_detached().expect("all fields are below the length limits");
         sealed.resize(sealed.len().next_multiple_of(ANSWER_BUCKET), 0);
         let AnswerNonce(nonce) = nonce;
@@ -184,7 +202,7 @@ impl AnswerKey {
         let (body, padding) = AnswerBody::tls_deserialize_bytes(plain).map_err(|_| NotAuthentic)?;
         match body.verdict {
             _ if padding.iter().any(|byte| *byte != 0) => Err(NotAuthentic),
-            1 => Ok(Answer::Admitted { welcome: body.welcome.into(), departed: body.departed }),
+            1 => Ok(Answer::Admitted { welcome: body.welcome.into(), told: body.told }),
             2 => Ok(Answer::Denied),
             3 => Ok(Answer::LinkExpired),
             4 => Ok(Answer::CallOver),

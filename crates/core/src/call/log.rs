@@ -22,8 +22,10 @@ const MAX_ENTRY_LEN: usize = 1 << 20;
 /// a delivery service takes.
 const MAX_ANSWER_LEN: usize = (1 << 20) - 8192;
 /// What a leaf takes of a Welcome beside its credential, with the parent above it; and what each of the guests does. Measured, rounded up.
-const LEAF_LEN: usize = 340;
+const LEAF_LEN: usize = 340 + CAME_LEN;
 const GROUP_SECRETS_LEN: usize = 170;
+/// What a newcomer is told beside the Welcome of each who is there, and of each who was.
+const CAME_LEN: usize = 28;
 const DEPARTED_LEN: usize = 32;
 const UNDO_FAILED: EngineError = EngineError("undoing a refused entry");
 
@@ -451,8 +453,8 @@ impl Call {
     fn judge_own(&mut self, own: OwnCommit) -> Result<OwnCommit, EngineError> {
         let leaves = self.group.leaves();
         let allowed = self.group.own_summary().is_some_and(|own| self.judge(&leaves, &own).is_ok());
-        let departed = DEPARTED_LEN * self.departed.len();
-        let answer = own.welcome.as_ref().map_or(0, |welcome| welcome.len() + departed);
+        let told = DEPARTED_LEN * self.departed.len() + CAME_LEN * self.roster.members.len();
+        let answer = own.welcome.as_ref().map_or(0, |welcome| welcome.len() + told);
         let fits = own.commit.len() <= MAX_ENTRY_LEN && answer <= MAX_ANSWER_LEN;
         if allowed && fits {
             return Ok(own);

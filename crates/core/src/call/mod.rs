@@ -61,6 +61,7 @@ use diagnostics::Recorder;
 use door::Retired;
 use epochs::{Change, Epochs};
 use identity::Contact;
+use knock::Told;
 use lobby::Lobby;
 use policy::Policy;
 use presence::Presence;
@@ -173,19 +174,15 @@ impl Call {
         Ok(Self { lobby: Some(Lobby::new(lobby.private, [])), ..call }.opened(now)?)
     }
 
-    fn joined(
-        id: CallId,
-        joined: Joined,
-        contact: Contact,
-        departed: BTreeSet<Vec<u8>>,
-        now: Time,
-    ) -> Option<Self> {
+    fn joined(id: CallId, joined: Joined, contact: Contact, told: Told, now: Time) -> Option<Self> {
         let policy = Policy::decode(&joined.group.policy()?)?;
         let by = roster::participant_id(id, &joined.admitted_by);
         let next = joined.position.checked_add(1).filter(|next| *next < MAX_POSITION)?;
-        Self::start(id, joined.group, contact, policy, Cause::Joined { by }, departed, next, now)?
-            .opened(now)
-            .ok()
+        let departed = told.departed.into_iter().map(Vec::from).collect();
+        let mut call =
+            Self::start(id, joined.group, contact, policy, Cause::Joined { by }, departed, next, now)?;
+        call.roster.tell(&told.came);
+        call.opened(now).ok()
     }
 
     #[expect(clippy::too_many_arguments, reason = "private, and each is of another type")]

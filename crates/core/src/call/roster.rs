@@ -1,9 +1,10 @@
 //! Who is in the call (R14).
 
 use core::fmt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::Credential;
+use super::knock::Came;
 use super::policy::{Policy, PolicyChange};
 use super::profile::Kind;
 use crate::crypto::hash;
@@ -69,9 +70,10 @@ pub struct Member {
     pub is_host: bool,
     /// Whether this host may also admit guests and rotate the invite.
     pub may_admit: bool,
-    /// The first epoch with this participant, if this participant saw it.
+    /// The first epoch with this participant. Of those who were here before the one who looks, on the word of the host who admitted that
+    /// one; `None` if he did not say.
     pub since: Option<Epoch>,
-    /// Who admitted this participant, if this participant saw it.
+    /// Who admitted this participant, known in the same way; `None` for the founder.
     pub admitted_by: Option<ParticipantId>,
     pub(super) leaf: u32,
 }
@@ -129,6 +131,27 @@ impl Roster {
     /// Returns this participant itself.
     pub fn me(&self) -> Option<&Member> {
         self.members.iter().find(|member| member.is_me)
+    }
+
+    /// Returns how the members came in, for a newcomer.
+    pub(super) fn came(&self) -> Vec<Came> {
+        let came = |member: &Member| {
+            let by = member.admitted_by.map_or([0; 16], |by| by.0);
+            Some(Came { leaf: member.leaf, since: member.since?.0, by })
+        };
+        self.members.iter().filter_map(came).collect()
+    }
+
+    /// Takes in what a host says of how the others came in. What cannot be is not believed.
+    pub(super) fn tell(&mut self, came: &[Came]) {
+        let came = came.iter().map(|came| (came.leaf, came)).collect::<BTreeMap<_, _>>();
+        for member in self.members.iter_mut().filter(|member| !member.is_me) {
+            let Some(came) = came.get(&member.leaf).filter(|came| came.since <= self.epoch.0) else {
+                continue;
+            };
+            member.since = Some(Epoch(came.since));
+            member.admitted_by = (came.by != [0; 16]).then_some(ParticipantId(came.by));
+        }
     }
 
     pub(super) fn at_leaf(&self, leaf: u32) -> Option<&Member> {

@@ -73,7 +73,8 @@ impl Budget {
 pub(super) struct Held {
     pub(super) id: HeldId,
     pub(super) kid: u64,
-    /// As the KID claims it: leaf and context.
+    /// The low bits of the epoch, and leaf and context, as the KID claims them.
+    low: u64,
     track: u64,
     pub(super) frame: BytesMut,
     /// The metadata's two parts, one behind the other.
@@ -89,11 +90,36 @@ impl Drop for Held {
     }
 }
 
+/// Whether a frame can be opened, as far as the low bits of its epoch tell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readiness {
+    Ready,
+    /// They fit an epoch that is here, and one that is not reached yet: trying it tells.
+    Perhaps,
+    NotYet,
+}
+
+/// Why a frame is taken out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    Ready,
+    /// To be put back if it does not open.
+    ToTry,
+    TooOld,
+}
+
+/// The frames whose epochs have the same low bits; of each kind the oldest first.
+#[derive(Default)]
+struct Bucket {
+    fresh: VecDeque<Held>,
+    /// Not of the epoch with these low bits that is here.
+    tried: VecDeque<Held>,
+}
+
 /// One opener's waiting frames. Neither to add nor to take one costs more the more there are.
 #[derive(Default)]
 pub(super) struct Queue {
-    /// By the low bits of their epochs; of each the oldest first.
-    by_epoch: BTreeMap<u64, VecDeque<Held>>,
+    by_epoch: BTreeMap<u64, Bucket>,
     /// How many there are of each claimed track.
     of_track: BTreeMap<u64, usize>,
     next_id: u64,
@@ -124,25 +150,38 @@ impl Queue {
         }
         let id = HeldId(self.next_id);
         self.next_id += 1;
-        self.of_track.insert(track, of_track + 1);
         let frame = BytesMut::from(frame);
         let (since, shared) = (shared.now(), Arc::clone(shared));
-        let held = Held { id, kid, track, frame, metadata, since, shared, cost };
-        self.by_epoch.entry(low).or_default().push_back(held);
+        *self.of_track.entry(track).or_default() += 1;
+        let held = Held { id, kid, low, track, frame, metadata, since, shared, cost };
+        self.by_epoch.entry(low).or_default().fresh.push_back(held);
         Ok(Opening::Held(id))
     }
 
-    /// Takes the oldest frame that is ready, or that has waited too long (`true`).
-    pub(super) fn take(&mut self, shared: &Shared, ready: impl Fn(u64) -> bool) -> Option<(Held, bool)> {
+    /// Takes the oldest frame that is ready, or may be, or that has waited too long.
+    pub(super) fn take(
+        &mut self,
+        shared: &Shared,
+        readiness: impl Fn(u64) -> Readiness,
+    ) -> Option<(Held, Due)> {
         let now = shared.now();
-        let old = |held: &Held| now.saturating_sub(held.since) > shared.held.limits.age;
-        // Whether one is ready hangs on its epoch alone, and of those of an epoch the first is the oldest.
-        let fronts = self.by_epoch.iter().filter_map(|(low, frames)| Some((low, frames.front()?)));
-        let due = fronts.filter(|(_, held)| old(held) || ready(held.kid));
-        let low = *due.min_by_key(|(_, held)| held.id)?.0;
-        let frames = self.by_epoch.get_mut(&low)?;
-        let held = frames.pop_front()?;
-        if frames.is_empty() {
+        let due = |held: &Held, is_tried: bool| match readiness(held.kid) {
+            _ if now.saturating_sub(held.since) > shared.held.limits.age => Some(Due::TooOld),
+            Readiness::Ready => Some(Due::Ready),
+            Readiness::Perhaps if !is_tried => Some(Due::ToTry),
+            _ => None,
+        };
+        // Whether one is ready hangs on its epoch alone, and the first is the oldest.
+        let fronts = self.by_epoch.values().flat_map(|bucket| {
+            let (fresh, tried) = (bucket.fresh.front(), bucket.tried.front());
+            fresh.map(|held| (held, false)).into_iter().chain(tried.map(|held| (held, true)))
+        });
+        let due =
+            fronts.filter_map(|(held, is_tried)| Some((held.id, held.low, is_tried, due(held, is_tried)?)));
+        let (_, low, is_tried, due) = due.min_by_key(|(id, ..)| *id)?;
+        let bucket = self.by_epoch.get_mut(&low)?;
+        let held = if is_tried { bucket.tried.pop_front() } else { bucket.fresh.pop_front() }?;
+        if bucket.fresh.is_empty() && bucket.tried.is_empty() {
             self.by_epoch.remove(&low);
         }
         if let Some(count) = self.of_track.get_mut(&held.track) {
@@ -151,7 +190,12 @@ impl Queue {
                 self.of_track.remove(&held.track);
             }
         }
-        let too_old = old(&held);
-        Some((held, too_old))
+        Some((held, due))
+    }
+
+    /// Puts a frame back that is not of the epoch that is here. Frames come here in their order.
+    pub(super) fn put_back(&mut self, held: Held) {
+        *self.of_track.entry(held.track).or_default() += 1;
+        self.by_epoch.entry(held.low).or_default().tried.push_back(held);
     }
 }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::error::{FrameError, FrameFault};
-use super::held::Queue;
+use super::held::{Due, Queue, Readiness};
 use super::{EpochKeys, Found, Shared, Table};
 use crate::id::{Epoch, ParticipantId};
 use crate::sframe::{AadBuffer, Header, HeaderError, OpenError, TAG_LEN, open_in_place};
 use crate::track::{Metadata, TrackId};
+
+/// How many held frames one call of [`Opener::released`] tries whose epoch may have come.
+const TRIED_AT_ONCE: usize = 16;
 
 /// An authentic frame: who sent it, on which track. Receivers route by this, never by SSRC, MID or payload type (R16).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,28 +117,50 @@ impl Opener {
     /// At most 16,384 frames and 8 MiB wait in all openers of a call together, 256 frames of one claimed track, each for at most
     /// 5 s, on the call's clock, which moves with the call's inputs.
     ///
-    /// To be called until it says `None` after `Event::EpochOpened`, and now and then otherwise. One call opens at most one
-    /// frame, so a pile of forged ones never stalls the thread. While the call is cut off from its hosts (R21), those that are
+    /// To be called until it says `None` after `Event::EpochOpened`, and now and then otherwise. One call tries a few frames at
+    /// most, so a pile of forged ones never stalls the thread. While the call is cut off from its hosts (R21), those that are
     /// too old come and no others.
     pub fn released(&mut self) -> Option<Released> {
         if self.held.is_empty() {
             return None;
         }
-        let Self { shared, aad, held, .. } = self;
+        let Self { shared, aad, held: queue, spare } = self;
         let table = shared.table.load();
-        let is_ready = |kid| table.ended || !table.paused && table.is_ready(kid);
-        let (mut held, too_old) = held.take(shared, is_ready)?;
-        let refuse = |reason| Err(shared.faults.refuse(reason));
-        let outcome = match (table.find(held.kid), parse(&held.frame)) {
-            _ if table.ended => refuse(FrameFault::Ended),
-            _ if too_old => refuse(FrameFault::HeldTooLong),
-            (Found::Known(keys), Ok(parsed)) => shared
-                .open_under(&table, keys, parsed, &[&held.metadata], aad, &mut held.frame)
-                .inspect_err(|error| shared.faults.count(error.reason.into(), keys.seat_of(held.kid))),
-            (_, Err(reason)) => refuse(reason),
-            (Found::Past | Found::Future, _) => refuse(FrameFault::EpochClosed),
+        let readiness = |kid| match (table.ended, table.paused) {
+            (true, _) => Readiness::Ready,
+            (false, true) => Readiness::NotYet,
+            (false, false) => table.readiness(kid),
         };
-        Some(Released { id: held.id, outcome, payload: core::mem::take(&mut held.frame) })
+        for _ in 0..TRIED_AT_ONCE {
+            let (mut held, due) = queue.take(shared, readiness)?;
+            let refuse = |reason| Err(shared.faults.refuse(reason));
+            if due == Due::ToTry {
+                spare.clear();
+                spare.extend_from_slice(&held.frame);
+            }
+            let outcome = match (table.find(held.kid), parse(&held.frame)) {
+                _ if table.ended => refuse(FrameFault::Ended),
+                _ if due == Due::TooOld => refuse(FrameFault::HeldTooLong),
+                (Found::Known(keys), Ok(parsed)) => {
+                    match shared.open_under(&table, keys, parsed, &[&held.metadata], aad, &mut held.frame) {
+                        // R18: its low bits fit an epoch that is not reached yet, too.
+                        Err(error) if due == Due::ToTry && error.reason != FrameFault::Replayed => {
+                            held.frame.clear();
+                            held.frame.extend_from_slice(spare);
+                            queue.put_back(held);
+                            continue;
+                        }
+                        outcome => outcome.inspect_err(|error| {
+                            shared.faults.count(error.reason.into(), keys.seat_of(held.kid));
+                        }),
+                    }
+                }
+                (_, Err(reason)) => refuse(reason),
+                (Found::Past | Found::Future, _) => refuse(FrameFault::EpochClosed),
+            };
+            return Some(Released { id: held.id, outcome, payload: core::mem::take(&mut held.frame) });
+        }
+        None
     }
 }
 
@@ -205,7 +230,8 @@ impl Shared {
         };
         let accepted = match keys.heard(leaf, track) {
             Some(context) => {
-                if !context.window.is_fresh(counter) {
+                // Where the epoch is not certain, neither is whose counter this is, before the key fits.
+                if !table.is_ambiguous(keys) && !context.window.is_fresh(counter) {
                     return Err(fault(FrameFault::Replayed));
                 }
                 open_in_place(&context.key, counter, parsed.header_len, metadata, aad, frame)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::EpochKeys;
 use super::error::FrameFault;
+use super::held::Readiness;
 use crate::id::{Epoch, ParticipantId};
 use crate::sframe::SealError;
 
@@ -84,11 +85,11 @@ impl Table {
     }
 
     /// A held frame is ready when the epoch that its low bits meant is published, or can no longer come.
-    pub(super) fn is_ready(&self, kid: u64) -> bool {
+    pub(super) fn readiness(&self, kid: u64) -> Readiness {
         match self.find(kid) {
-            Found::Known(keys) => !self.is_ambiguous(keys),
-            Found::Past => true,
-            Found::Future => false,
+            Found::Known(keys) if self.is_ambiguous(keys) => Readiness::Perhaps,
+            Found::Known(_) | Found::Past => Readiness::Ready,
+            Found::Future => Readiness::NotYet,
         }
     }
 

@@ -254,6 +254,54 @@ fn when_an_epoch_is_retired_its_keys_are_gone_although_sealers_and_openers_live(
     opened(&mut opener, &mut seal(&mut sealer, b"the new epoch goes on"));
 }
 
+/// R18: an app that takes rosters late, and not in their order: what waits for an epoch opens with it, although its low bits fit one to
+/// come; and what is of that one goes on waiting.
+#[test]
+fn what_waits_opens_with_its_epoch_also_when_that_comes_late() {
+    let span = 1 << EPOCH_BITS;
+    let bob = ring(BOB, 0);
+    let (mut opener, mut fates) = (bob.opener(), Vec::new());
+    let sealed = |epoch: u64| {
+        let ann = ring(ANN, epoch);
+        let mut camera = camera(&ann);
+        seal(&mut camera, &epoch.to_be_bytes())
+    };
+    for epoch in [3, 3 + span] {
+        assert!(matches!(opener.open(FRAME, &mut sealed(epoch)), Ok(Opening::Held(_))));
+    }
+    bob.publish(keys(11, BOB));
+    assert!(opener.released().is_none(), "neither is here");
+    bob.publish(keys(3, BOB));
+    while let Some(released) = opener.released() {
+        fates.push(released.outcome.map(|opened| opened.epoch));
+    }
+    assert_eq!(fates, [Ok(Epoch(3))]);
+    assert_eq!(bob.held(), (1, sealed(3).len() + 2));
+    bob.publish(keys(3 + span, BOB));
+    let released = opener.released().expect("the other one");
+    assert_eq!(released.outcome.map(|opened| opened.epoch), Ok(Epoch(3 + span)));
+    assert_eq!((&released.payload[..], bob.held()), (&(3 + span as u64).to_be_bytes()[..], (0, 0)));
+}
+
+/// R17, R18: a frame of an epoch to come may have a counter that was used in the old one with its low bits. A replay has too, and
+/// is known by its key.
+#[test]
+fn a_replay_of_an_old_epoch_is_not_taken_for_a_frame_to_come() {
+    let span = 1 << EPOCH_BITS;
+    let bob = ring(BOB, 3);
+    let mut opener = bob.opener();
+    let sealed = |epoch: u64| {
+        let ann = ring(ANN, epoch);
+        let mut camera = camera(&ann);
+        seal(&mut camera, b"counter 0")
+    };
+    let (old, to_come) = (sealed(3), sealed(3 + span));
+    opened(&mut opener, &mut old.clone());
+    bob.publish(keys(11, BOB));
+    assert_eq!(fault(&mut opener, old), FrameFault::Replayed);
+    assert!(matches!(opener.open(FRAME, &mut to_come.clone()), Ok(Opening::Held(_))));
+}
+
 /// RFC 9605 §5.2: an epoch takes the place of the one with its low bits, and not the other way round.
 #[test]
 fn an_evicted_epoch_is_not_sealed_under_and_does_not_come_back() {

@@ -1,5 +1,7 @@
 //! Getting in: R6, R9 to R11.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 
 use super::room::{Room, ann};
@@ -156,7 +158,7 @@ fn a_member_cannot_build_a_fake_call_around_a_guest() {
     assert!(crate::call::knock::open(&room.invite(), &guess, &knock).is_err());
     let (_, answer_key_of_another_knock) =
         crate::call::knock::seal(&room.invite(), b"a key package", &room.random()).expect("sealed");
-    let answer = crate::call::knock::Answer::Admitted { welcome: b"fake".to_vec(), departed: Vec::new() };
+    let answer = crate::call::knock::Answer::Admitted { welcome: b"fake".to_vec(), told: Default::default() };
     let nonce = crate::call::knock::nonce(&room.random()).expect("it is seeded");
     let forged = answer_key_of_another_knock.seal(&answer, nonce);
     assert_eq!(victim.open_answer(&forged).expect_err("not a host's"), JoinError::NotAnAnswer);
@@ -198,6 +200,28 @@ fn a_welcome_by_somebody_who_is_no_host_is_refused() {
         guest.accept(admission, Time::ZERO).expect_err("refused"),
         JoinError::Refused(JoinFault::NotByHost)
     );
+}
+
+/// R14: also of those who were here before him a newcomer knows since when, and who let them in, on the word of his host.
+#[test]
+fn a_newcomer_is_told_how_the_others_came_in() {
+    let mut room = Room::new(16);
+    room.admit(&["Bob"]);
+    let (ann, bob) = (room.id("Ann"), room.id("Bob"));
+    room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
+    room.pass(Duration::from_secs(12));
+    let carol = room.knock("Carol");
+    room.act("Bob", |call, now| call.admit(&[carol.id()], now)).expect("Bob may");
+    let call = room.enter(carol).expect("she gets in");
+    let came = call.roster().members.iter().map(|m| (m.since, m.admitted_by)).collect::<Vec<_>>();
+    assert_eq!(came, [(Some(Epoch(0)), None), (Some(Epoch(1)), Some(ann)), (Some(Epoch(3)), Some(bob))]);
+    room.sit("Carol", call);
+    // What is impossible is not believed.
+    let mut roster = room.seat("Carol").call.roster().clone();
+    let before = roster.clone();
+    let nonsense = |leaf, since| crate::call::knock::Came { leaf, since, by: [7; 16] };
+    roster.tell(&[nonsense(0, 99), nonsense(2, 0), nonsense(7, 0)]);
+    assert_eq!(roster, before);
 }
 
 /// R11: the policy's invite must be the link's. A host's client that is tampered with could otherwise show the guest another lobby, in
