@@ -41,12 +41,7 @@ impl Room {
 
 /// Ann and Bob are hosts.
 fn two_hosts(seed: u64) -> Room {
-    let mut room = Room::new(seed);
-    room.admit(&["Bob"]);
-    let bob = room.id("Bob");
-    room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
-    room.pass(SECOND * 12);
-    room
+    Room::hosted(seed, &["Bob"], &["Bob"])
 }
 
 #[test]

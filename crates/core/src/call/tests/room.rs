@@ -133,6 +133,19 @@ impl Room {
         room
     }
 
+    /// A call of Ann and these guests, of whom some are hosts like her; and time for everybody to know it.
+    pub(super) fn hosted(seed: u64, guests: &[&'static str], hosts: &[&str]) -> Self {
+        let mut room = Self::new(seed);
+        room.admit(guests);
+        for host in hosts {
+            let id = room.id(host);
+            room.act("Ann", |call, now| call.make_host(id, now)).expect("Ann may");
+            room.pass(Duration::from_secs(1));
+        }
+        room.pass(Duration::from_secs(12));
+        room
+    }
+
     pub(super) fn random(&mut self) -> Random {
         self.seed += 1;
         let mut seed = [0; 32];

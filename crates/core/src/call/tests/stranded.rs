@@ -13,12 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Ann and Bob are hosts; Carol, Dave, Erin and Frank are in. Ann's client is tampered with.
 fn room(seed: u64) -> Room {
-    let mut room = Room::new(seed);
-    room.admit(&["Bob", "Carol", "Dave", "Erin", "Frank"]);
-    let bob = room.id("Bob");
-    room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
-    room.pass(SECOND * 12);
-    room
+    Room::hosted(seed, &["Bob", "Carol", "Dave", "Erin", "Frank"], &["Bob"])
 }
 
 impl Room {

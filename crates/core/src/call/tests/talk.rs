@@ -10,12 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Ann and Bob are hosts, Carol and Dave are in.
 fn room(seed: u64) -> Room {
-    let mut room = Room::new(seed);
-    room.admit(&["Bob", "Carol", "Dave"]);
-    let bob = room.id("Bob");
-    room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
-    room.pass(SECOND * 12);
-    room
+    Room::hosted(seed, &["Bob", "Carol", "Dave"], &["Bob"])
 }
 
 /// Every member has the key that talk is sealed under; the signature says who of them it was.

@@ -16,15 +16,7 @@ const MANY: [&str; 20] = [
 
 /// Ann and these are hosts; Bob, Carol and Dave are in.
 fn room(seed: u64, hosts: &[&str]) -> Room {
-    let mut room = Room::new(seed);
-    room.admit(&["Bob", "Carol", "Dave"]);
-    for host in hosts {
-        let id = room.id(host);
-        room.act("Ann", |call, now| call.make_host(id, now)).expect("Ann may");
-        room.pass(SECOND);
-    }
-    room.pass(SECOND * 15);
-    room
+    Room::hosted(seed, &["Bob", "Carol", "Dave"], hosts)
 }
 
 impl Room {

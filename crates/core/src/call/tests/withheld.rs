@@ -15,15 +15,7 @@ const BOUND: Duration = Duration::from_secs(31);
 
 /// Ann is the host; Bob, Carol, Dave, Erin and Finn are in.
 fn room(seed: u64, hosts: &[&str]) -> Room {
-    let mut room = Room::new(seed);
-    room.admit(&["Bob", "Carol", "Dave", "Erin", "Finn"]);
-    for host in hosts {
-        let id = room.id(host);
-        room.act("Ann", |call, now| call.make_host(id, now)).expect("Ann may");
-        room.pass(SECOND * 3);
-    }
-    room.pass(SECOND * 15);
-    room
+    Room::hosted(seed, &["Bob", "Carol", "Dave", "Erin", "Finn"], hosts)
 }
 
 impl Room {
