@@ -280,7 +280,7 @@ fn what_waits_opens_with_its_epoch_also_when_that_comes_late() {
     bob.publish(keys(3 + span, BOB));
     let released = opener.released().expect("the other one");
     assert_eq!(released.outcome.map(|opened| opened.epoch), Ok(Epoch(3 + span)));
-    assert_eq!((&released.payload[..], bob.held()), (&(3 + span as u64).to_be_bytes()[..], (0, 0)));
+    assert_eq!((&released.payload[..], bob.held()), (&(3 + span).to_be_bytes()[..], (0, 0)));
 }
 
 /// R17, R18: a frame of an epoch to come may have a counter that was used in the old one with its low bits. A replay has too, and
