@@ -122,6 +122,9 @@ impl InFlight {
 /// How long after a commit the next one may follow, at first; twice as long for each further one within the retention time.
 const FIRST_BATCH: Duration = Duration::from_millis(100);
 
+/// However long old keys are kept: who is to be removed shall not read on for that.
+const LONGEST_BETWEEN_REMOVALS: Duration = Duration::from_secs(2);
+
 /// R8: at most 2^(E−1) epochs within the retention time, so that the low bits of a frame's epoch stay unambiguous.
 ///
 /// So that a rush of joins does not use them up in its first second, what is wanted is gathered for longer and longer: a thousand
@@ -149,7 +152,8 @@ impl Pace {
     /// Returns when the next own removal may go out: what others do cannot delay it, and who removes one after the other does it no
     /// faster than R8 has it.
     pub(super) fn may_remove_at(&self, epoch_bits: u32, retention: Duration) -> Time {
-        self.removed_at.map_or(Time::ZERO, |at| at + retention / (1 << (epoch_bits - 1)))
+        let pace = (retention / (1 << (epoch_bits - 1))).min(LONGEST_BETWEEN_REMOVALS);
+        self.removed_at.map_or(Time::ZERO, |at| at + pace)
     }
 
     /// Returns when the next commit may go out that is no removal.

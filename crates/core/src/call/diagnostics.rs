@@ -198,10 +198,10 @@ impl Recorder {
         self.heard_in(id, reached, newest, true);
     }
 
-    /// Somebody else has committed: who was late for the epoch before acknowledges this one to him.
+    /// Somebody else has committed, and gets the acknowledgements now: who was behind may not be so any more.
     pub(super) fn acknowledged_elsewhere(&mut self) {
         for about in self.so_far.participants.values_mut() {
-            about.epochs_behind.take_if(|behind| *behind == 1);
+            about.epochs_behind.take_if(|behind| *behind > 0);
         }
     }
 

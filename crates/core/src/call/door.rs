@@ -1,5 +1,6 @@
 //! What a host's call does with those who knock: hears them, answers them, forgets them (R10 to R12).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,8 +8,9 @@ use subtle::ConstantTimeEq as _;
 
 use super::invite::Invite;
 use super::knock::{self, Answer, AnswerKey, Told};
-use super::lobby::{Admitted, Allowance, Heard, Lobby, Waiting};
+use super::lobby::{self, Admitted, Allowance, Heard, Lobby, Waiting};
 use super::message::{Event, Knock, Lane};
+use super::presence::KnockHash;
 use super::{Call, HandleError, KnockFault, roster};
 use crate::crypto::hpke::PrivateKey;
 use crate::group::EngineError;
@@ -25,6 +27,8 @@ const OLD_LINKS_PER_SECOND: u32 = 10;
 pub(super) struct Retired {
     invite: Invite,
     private_key: PrivateKey,
+    /// Those that came while it was open, and those that were answered since: a key answers once.
+    knocks: BTreeSet<KnockHash>,
     allowance: Allowance,
 }
 
@@ -33,9 +37,17 @@ impl Retired {
         if bytes.len() > knock::MAX_KNOCK_LEN {
             return Err(KnockFault::TooLong);
         }
+        let hash = lobby::short(&knock::hash_of(bytes));
+        if self.knocks.contains(&hash) {
+            return Err(KnockFault::Replayed);
+        }
+        if self.knocks.len() >= 2 * lobby::MAX_REMEMBERED {
+            return Err(KnockFault::Full);
+        }
         self.allowance.spend(now)?;
         let (_, answer) =
             knock::open(&self.invite, &self.private_key, bytes).map_err(|_| KnockFault::Unauthentic)?;
+        self.knocks.insert(hash);
         Ok(answer)
     }
 }
@@ -79,11 +91,11 @@ impl Call {
 
     /// A guest does not want to wait any more. Who is being admitted already comes in, and is removed when he does not show up (R13).
     fn withdrawn(&mut self, bytes: &[u8]) -> Result<(), HandleError> {
-        let guest = self.lobby.as_mut().and_then(|lobby| {
-            let is_his = |waiting: &Waiting| bool::from(waiting.answer.withdrawal()[..].ct_eq(bytes));
-            lobby.find(is_his)
-        });
-        let guest = guest.ok_or(KnockFault::Unauthentic)?;
+        let now = self.now;
+        let Some(lobby) = &mut self.lobby else { return Err(HandleError::UnknownMailbox) };
+        lobby.withdrawals.spend(now)?;
+        let is_his = |waiting: &Waiting| bool::from(waiting.answer.withdrawal()[..].ct_eq(bytes));
+        let guest = lobby.find(is_his).ok_or(KnockFault::Unauthentic)?;
         self.forget_guest(guest);
         self.event(Event::KnockGone(guest));
         Ok(())
@@ -144,7 +156,7 @@ impl Call {
     }
 
     /// Nobody waits here any more; they are told so, or another host does that.
-    pub(super) fn close_lobby(&mut self, told: Option<&Answer>) -> Result<Option<PrivateKey>, EngineError> {
+    pub(super) fn close_lobby(&mut self, told: Option<&Answer>) -> Result<Option<Lobby>, EngineError> {
         let Some(mut lobby) = self.lobby.take() else { return Ok(None) };
         self.wanted.admit.clear();
         for (guest, waiting) in lobby.take_all() {
@@ -153,16 +165,17 @@ impl Call {
             }
             self.event(Event::KnockGone(guest));
         }
-        Ok(Some(lobby.into_private_key()))
+        Ok(Some(lobby))
     }
 
     /// R12: the invite was rotated; whoever still uses the old link is to learn it.
-    pub(super) fn retire(&mut self, invite: Invite, private_key: PrivateKey) {
+    pub(super) fn retire(&mut self, invite: Invite, lobby: Lobby) {
+        let (private_key, knocks) = lobby.close();
         if self.retired.len() == RETIRED {
             self.retired.pop_front();
         }
         let allowance = Allowance::new(OLD_LINKS_AT_ONCE, OLD_LINKS_PER_SECOND);
-        self.retired.push_back(Retired { invite, private_key, allowance });
+        self.retired.push_back(Retired { invite, private_key, knocks, allowance });
     }
 
     pub(super) fn lobby_mailboxes(&self) -> impl Iterator<Item = MailboxId> {

@@ -71,9 +71,9 @@ impl Call {
             };
             let tells = new_lobby.is_some() || by.is_some_and(|by| !self.presence.holds_lobby_key(by));
             let told = Answer::LinkExpired;
-            let old_key = self.close_lobby((rotated && tells).then_some(&told))?;
-            if let (true, Some(key)) = (rotated, old_key) {
-                self.retire(before.invite(self.id), key);
+            let old = self.close_lobby((rotated && tells).then_some(&told))?;
+            if let (true, Some(lobby)) = (rotated, old) {
+                self.retire(before.invite(self.id), lobby);
             }
         }
         if !may_admit {
@@ -93,7 +93,8 @@ impl Call {
         let still =
             |key: &[u8]| self.policy.may_admit(key) && leaves.iter().any(|leaf| leaf.signature_key == key);
         if !rotated && before.hosts.iter().any(|host| host.may_admit() && !still(&host.key)) {
-            self.rotation_due_since.get_or_insert(rotate_from);
+            let due = self.rotation_due_since.map_or(rotate_from, |due| due.min(rotate_from));
+            self.rotation_due_since = Some(due);
         }
         // The committer hands the key to whoever needs it; should he fail, their heartbeats ask for it.
         let by_me = matches!(&self.roster.cause, roster::Cause::Commit { by, .. } if *by == self.me());

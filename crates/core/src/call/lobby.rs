@@ -123,6 +123,8 @@ pub(super) struct Lobby {
     /// HPKE keys of the tree in an epoch, so that a flood of knocks does not read them out each time.
     tree_keys: Option<(Epoch, BTreeSet<Vec<u8>>)>,
     allowance: Allowance,
+    /// For words of guests who go away.
+    pub(super) withdrawals: Allowance,
 }
 
 /// How many messages may still be opened: so many at once, and so many a second in the long run.
@@ -140,7 +142,7 @@ impl Allowance {
     }
 
     pub(super) fn spend(&mut self, now: Time) -> Result<(), KnockFault> {
-        let earned = (now - self.counted_at).as_millis().saturating_mul(u128::from(self.per_second));
+        let earned = (now - self.counted_at).as_micros().saturating_mul(u128::from(self.per_second)) / 1000;
         let full = u64::from(self.at_once) * 1000;
         self.left = self.left.saturating_add(u64::try_from(earned).unwrap_or(full)).min(full);
         self.counted_at = now;
@@ -150,7 +152,7 @@ impl Allowance {
 }
 
 /// What a knock is told apart by, here and among hosts: the first half of its hash.
-fn short(hash: &[u8; 32]) -> KnockHash {
+pub(super) fn short(hash: &[u8; 32]) -> KnockHash {
     *hash.first_chunk().expect("32 bytes have 16 first ones")
 }
 
@@ -175,6 +177,7 @@ impl Lobby {
             seen_hpke_keys: BTreeSet::new(),
             tree_keys: None,
             allowance: Allowance::new(KNOCKS_AT_ONCE, KNOCKS_PER_SECOND),
+            withdrawals: Allowance::new(KNOCKS_AT_ONCE, KNOCKS_PER_SECOND),
         }
     }
 
@@ -182,8 +185,11 @@ impl Lobby {
         &self.private_key
     }
 
-    pub(super) fn into_private_key(self) -> PrivateKey {
-        self.private_key
+    /// Closes the room for good: returns its key, and the knocks that came.
+    pub(super) fn close(mut self) -> (PrivateKey, BTreeSet<KnockHash>) {
+        let mut knocks = core::mem::take(&mut self.seen);
+        knocks.append(&mut self.answered);
+        (self.private_key, knocks)
     }
 
     /// Returns the guests who wait and whom hosts have been told of.

@@ -10,7 +10,7 @@ use super::knock::Answer;
 use super::message::{EndReason, Event, Lane, SkipReason};
 use super::policy::{Policy, PolicyChange};
 use super::roster::{self, Cause, Member};
-use super::{Call, HandleError, Stranded};
+use super::{Call, HandleError, Offered, Stranded};
 use crate::crypto::hpke::PrivateKey;
 use crate::group::{CommitSummary, EngineError, EntryFault, Leaf, LogEntry, OwnCommit, Plan, Processed};
 use crate::id::ParticipantId;
@@ -229,13 +229,16 @@ impl Call {
         let (id, epoch) = (self.id, self.group.epoch());
         self.roster = roster::build(id, epoch, cause, &after, own_leaf, &self.policy, Some(&self.roster))
             .ok_or(EngineError("a leaf that was judged is not a participant's"))?;
+        let offered_at = self.offered.as_ref().map(|offered| offered.at);
+        let roster = &self.roster;
+        Offered::retain(&mut self.offered, |id| roster.member(id).is_some_and(|member| !member.is_host));
         self.lost_to_garbage = 0;
         self.begin_epoch(Change {
             switch_at: now + self.policy.switch_deadline(),
             close_older_at: now + self.policy.retention(removals),
             newcomers: !summary.adds.is_empty(),
             removals,
-            since: own.as_ref().map_or(now, |own| own.launched_at),
+            since: own.as_ref().map_or(now, |own| offered_at.unwrap_or(own.launched_at)),
         })?;
         if own.is_some() && removals {
             self.pace.removed_at(now);
@@ -472,6 +475,13 @@ impl Call {
 
     /// Sends an own entry to the log and waits to read it back.
     fn launch(&mut self, bytes: Vec<u8>, what: Own) {
+        let makes_hosts = matches!(&what, Own::Commit { .. }) && !self.wanted.is_urgent();
+        if makes_hosts && !self.wanted.make_host.is_empty() {
+            let (at, epoch) = (self.now, self.epoch());
+            let offered =
+                self.offered.get_or_insert(Offered { at, epoch, hosts: BTreeSet::new(), slept: false });
+            offered.hosts.extend(self.wanted.make_host.keys());
+        }
         let own = InFlight::new(self.next, bytes, what, self.now);
         self.send(Lane::Log { position: own.position }, own.bytes.clone());
         self.in_flight = Some(own);

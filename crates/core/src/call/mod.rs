@@ -106,6 +106,8 @@ pub struct Call {
     stranded: Option<Stranded>,
     wanted: Wanted,
     in_flight: Option<InFlight>,
+    /// Hosts who may have been made by an own commit, for all that is known.
+    offered: Option<Offered>,
     /// No own entry goes out before: the engine failed to build one, or garbage beats ours to its place.
     not_before: Time,
     /// Own entries in a row whose positions were taken by entries that mean nothing.
@@ -128,6 +130,26 @@ struct Stranded {
     by: ParticipantId,
     /// From then on nothing is sealed or opened.
     end_at: Time,
+}
+
+/// R21: an own commit that makes hosts was offered to the log. A server can append it and not show that, or show something else in its
+/// place: then they could have acted as hosts from that moment on.
+struct Offered {
+    at: Time,
+    epoch: Epoch,
+    hosts: BTreeSet<ParticipantId>,
+    /// This participant's clock may have stood still since.
+    slept: bool,
+}
+
+impl Offered {
+    /// Goes on with those of whom it is still not known.
+    fn retain(offered: &mut Option<Self>, is_open: impl Fn(ParticipantId) -> bool) {
+        offered.take_if(|offered| {
+            offered.hosts.retain(|id| is_open(*id));
+            offered.hosts.is_empty()
+        });
+    }
 }
 
 impl Call {
@@ -220,6 +242,7 @@ impl Call {
             stranded: None,
             wanted: Wanted::default(),
             in_flight: None,
+            offered: None,
             not_before: Time::ZERO,
             lost_to_garbage: 0,
             leave_seen_at: None,

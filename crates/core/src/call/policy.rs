@@ -40,7 +40,8 @@ pub struct CallConfig {
     pub retention: Duration,
     /// How long it does after a removal.
     pub removal_retention: Duration,
-    /// How often each host shows that it is there, 1 s to 1 min (R21).
+    /// How often each host shows that it is there, 1 s to 1 min (R21). (After it was made longer, a lost beat can cut participants off
+    /// until the next: a change gives nobody more time.)
     pub heartbeat: Duration,
     /// How long a participant goes on without a fresh heartbeat of every host; also how long a server that withholds a removal
     /// can delay it (R21). At least three heartbeats, at most ten minutes.

@@ -64,6 +64,9 @@ impl Acks {
 
     /// Notes an acknowledgement.
     pub(super) fn acknowledged(&mut self, epoch: Epoch, id: ParticipantId, leaf: usize) {
+        for newcomer in self.0.values_mut().filter_map(|awaited| awaited.missing.get_mut(&id)) {
+            *newcomer = false;
+        }
         let Some(awaited) = self.0.get_mut(&epoch) else { return };
         if let Some(byte) = awaited.acknowledged.get_mut(leaf / 8) {
             *byte |= 1 << (leaf % 8);

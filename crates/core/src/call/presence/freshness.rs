@@ -150,7 +150,7 @@ impl Freshness {
         }
         if let Some(anchor) = seen.anchor.filter(|anchor| anchor.age(now) <= ANCHOR_AGE) {
             // However high a number is: no beat was made after it came.
-            seen.fresh_until = anchor.made(beat.number, cadence).min(now) + window;
+            seen.fresh_until = seen.fresh_until.max(anchor.made(beat.number, cadence).min(now) + window);
         }
         true
     }
@@ -164,27 +164,29 @@ impl Freshness {
         self.next_challenge_at = self.next_challenge_at.min(now);
     }
 
-    /// A challenge goes out. The next one follows soon while a host has not echoed any for long, with his next beat while one is missed,
-    /// and otherwise now and then.
+    /// A challenge goes out. The next one follows soon while a host has not echoed any, with his next beat while one is missed, in time
+    /// for a renewal while what was echoed gets old, and otherwise now and then.
     pub(super) fn challenged(
         &mut self,
         challenge: Challenge,
         now: Time,
-        [soon, cadence, later]: [Duration; 3],
+        [soon, cadence, renewal, later]: [Duration; 4],
     ) {
         if self.challenges.len() == OPEN_CHALLENGES {
             self.challenges.pop_front();
         }
         self.challenges.push_back((challenge, now));
-        let is_anchored = |anchor: Anchor| anchor.age(now) < ANCHOR_AGE / 2;
-        let unanchored =
-            self.hosts.values().any(|seen| seen.fresh_until > now && !seen.anchor.is_some_and(is_anchored));
-        let missed = self.hosts.values().any(|seen| seen.fresh_until <= now);
+        let any = |is: &dyn Fn(&Seen) -> bool| self.hosts.values().any(is);
+        let is_old = |anchor: Anchor| anchor.age(now) >= ANCHOR_AGE / 2;
         self.next_challenge_at = now
-            + match (unanchored, missed) {
-                (true, _) => soon,
-                (false, true) => cadence,
-                (false, false) => later,
+            + if any(&|seen| seen.fresh_until > now && seen.anchor.is_none()) {
+                soon
+            } else if any(&|seen| seen.fresh_until <= now) {
+                cadence
+            } else if any(&|seen| seen.anchor.is_some_and(is_old)) {
+                renewal.min(later)
+            } else {
+                later
             };
     }
 
@@ -222,7 +224,7 @@ mod tests {
     fn challenged_at_zero() -> Freshness {
         let mut freshness = Freshness::default();
         freshness.begin_epoch(Epoch(0), &[HOST], [at(0); 2], [CADENCE, WINDOW], [CADENCE; 2]);
-        freshness.challenged([7; 8], at(0), [CADENCE / 4, CADENCE, CADENCE * 4]);
+        freshness.challenged([7; 8], at(0), [CADENCE / 4, CADENCE, CADENCE, CADENCE * 4]);
         freshness
     }
 
@@ -286,7 +288,7 @@ mod tests {
         let mut freshness = challenged_at_zero();
         freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), at(0), [CADENCE, WINDOW]);
         // The host's clock runs fast: beat 50 comes at 475; by its number it was made at 500.
-        freshness.challenged([8; 8], at(465), [CADENCE; 3]);
+        freshness.challenged([8; 8], at(465), [CADENCE; 4]);
         freshness.beat(HOST, Epoch(0), &beat(50, &[[8; 8]]), at(475), [CADENCE, WINDOW]);
         assert_eq!((freshness.stale(at(494)), freshness.stale(at(495))), (vec![], vec![HOST]), "made at 465");
     }
@@ -302,7 +304,7 @@ mod tests {
         let newer = ParticipantId([4; 16]);
         freshness.begin_epoch(Epoch(2), &[newer], [at(29); 2], [CADENCE, WINDOW], [CADENCE; 2]);
         assert_eq!((freshness.stale(at(29)), freshness.stale(at(30))), (vec![], vec![newer]));
-        freshness.challenged([8; 8], at(31), [CADENCE / 4, CADENCE, CADENCE * 4]);
+        freshness.challenged([8; 8], at(31), [CADENCE / 4, CADENCE, CADENCE, CADENCE * 4]);
         freshness.beat(newer, Epoch(2), &beat(0, &[[8; 8]]), at(32), [CADENCE, WINDOW]);
         assert_eq!((freshness.stale(at(60)), freshness.stale(at(61))), (vec![], vec![newer]), "his own");
     }
@@ -357,7 +359,7 @@ mod tests {
         assert!(freshness.challenge_due_at() <= at(5));
         freshness.beat(HOST, Epoch(0), &beat(1, &[[7; 8]]), at(6), [CADENCE, WINDOW]);
         assert_eq!(freshness.stale(at(6)), [HOST], "an echo of before");
-        freshness.challenged([9; 8], at(6), [CADENCE / 4, CADENCE, CADENCE * 4]);
+        freshness.challenged([9; 8], at(6), [CADENCE / 4, CADENCE, CADENCE, CADENCE * 4]);
         freshness.beat(HOST, Epoch(0), &beat(2, &[[9; 8]]), at(16), [CADENCE, WINDOW]);
         assert_eq!((freshness.stale(at(35)), freshness.stale(at(36))), (vec![], vec![HOST]));
     }
@@ -367,7 +369,7 @@ mod tests {
     fn numbers_from_before_a_change_of_cadence_count_by_the_shorter_one() {
         let mut freshness = Freshness::default();
         freshness.begin_epoch(Epoch(0), &[HOST], [at(0); 2], [CADENCE / 10, WINDOW], [CADENCE; 2]);
-        freshness.challenged([7; 8], at(0), [CADENCE; 3]);
+        freshness.challenged([7; 8], at(0), [CADENCE; 4]);
         freshness.beat(HOST, Epoch(0), &beat(0, &[[7; 8]]), at(1), [CADENCE / 10, WINDOW]);
         freshness.begin_epoch(Epoch(1), &[HOST], [at(20); 2], [CADENCE, WINDOW], [CADENCE; 2]);
         assert_eq!(

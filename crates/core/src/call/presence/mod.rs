@@ -18,7 +18,7 @@ use super::commits::Wanted;
 use super::epochs::Announced;
 use super::message::{EndReason, Lane};
 use super::roster::{self, Cause};
-use super::{Call, CallError, HandleError};
+use super::{Call, CallError, HandleError, Offered};
 use crate::crypto::hash;
 use crate::group::EngineError;
 use crate::id::{Epoch, MailboxId, ParticipantId};
@@ -37,7 +37,7 @@ pub(super) use talk::{Beat, KnockHash};
 const MAX_AHEAD: usize = 64;
 /// A longer one is not kept: only handovers are, and those come again.
 const MAX_AHEAD_LEN: usize = 4096;
-/// Challenges go to everybody's talk lane: not more than ten a second in the whole call.
+/// Challenges go to everybody's talk lane: not more than ten a second in the whole call, in the long run.
 const CHALLENGE_SPACING: Duration = Duration::from_millis(100);
 /// A new host's first beat echoes the challenges of this much time, and what it takes everybody to speak.
 const FIRST_BEAT_AFTER: Duration = Duration::from_secs(1);
@@ -137,7 +137,7 @@ impl Call {
             Cause::Joined { by } | Cause::Commit { by, .. } => Some(by),
         };
         let (spread, limits, interval) = (self.spread(), self.limits(), self.challenge_interval());
-        let settling = (spread + FIRST_BEAT_AFTER).min(self.policy.heartbeat());
+        let (settling, to_new_hosts) = (self.settling(), spread.min(self.policy.heartbeat() / 2));
         let presence = &mut self.presence;
         presence.lines.values_mut().for_each(|line| line.close_at = line.close_at.min(close_older_at));
         // An epoch takes the place of the one with its low bits (RFC 9605 §5.2), however many a host makes.
@@ -148,7 +148,7 @@ impl Call {
         let others = self.roster.members.iter().filter(|member| !member.is_me);
         let others = others.map(|member| (member.id, member.is_host)).collect::<Vec<_>>();
         let hosts = others.iter().filter(|(_, is_host)| *is_host).map(|(id, _)| *id).collect::<Vec<_>>();
-        let within = spread.mul_f64(presence.place);
+        let within = to_new_hosts.mul_f64(presence.place);
         let times = [self.policy.heartbeat(), self.policy.liveness_window()];
         presence.freshness.begin_epoch(epoch, &hosts, [since, now], times, [within, interval]);
         presence.keyholders.retain(|id, _| hosts.contains(id));
@@ -271,6 +271,10 @@ impl Call {
             _ => false,
         };
         self.presence.watch.heard(from, is_fresh_beat, now);
+        // Whoever speaks in a later epoch of this log is in no other.
+        if self.offered.as_ref().is_some_and(|offered| offered.epoch < epoch) {
+            Offered::retain(&mut self.offered, |id| id != from);
+        }
         if member.is_some() {
             let is_beat = matches!(talk, Talk::Beat(_));
             self.recorder.heard_in(from, epoch, self.roster.epoch, is_beat);
@@ -411,8 +415,9 @@ impl Call {
         // would be too much talk.
         let soon = (cadence / 4).max(self.spread()).min(cadence);
         // Not all at the same time, nor for ever at the same time before a host's beat.
-        let later = later.mul_f64(0.75 + 0.25 * f64::from(challenge[0]) / 255.0);
-        self.presence.freshness.challenged(challenge, now, [soon, cadence, later]);
+        let about = |time: Duration| time.mul_f64(0.75 + 0.25 * f64::from(challenge[0]) / 255.0);
+        let renewal = about(cadence.max(self.challenge_spacing()));
+        self.presence.freshness.challenged(challenge, now, [soon, cadence, renewal, about(later)]);
         self.say(&Talk::Challenge(challenge));
     }
 
@@ -422,10 +427,20 @@ impl Call {
         SPREAD.saturating_mul(members).min(self.policy.heartbeat())
     }
 
+    /// How long after he became a host one beats first: by then those who know it have challenged him.
+    fn settling(&self) -> Duration {
+        let cadence = self.policy.heartbeat();
+        (self.spread().min(cadence / 2) + FIRST_BEAT_AFTER).min(cadence)
+    }
+
+    /// How much time there is between two challenges of a member, if there are not to be too many in the whole call.
+    fn challenge_spacing(&self) -> Duration {
+        CHALLENGE_SPACING.saturating_mul(u32::try_from(self.roster.members.len()).unwrap_or(u32::MAX))
+    }
+
     /// How often a member shows that he is there.
     fn challenge_interval(&self) -> Duration {
-        let members = u32::try_from(self.roster.members.len()).unwrap_or(u32::MAX);
-        (self.policy.silence_limit() / 3).max(CHALLENGE_SPACING.saturating_mul(members))
+        (self.policy.silence_limit() / 3).max(self.challenge_spacing())
     }
 
     fn limits(&self) -> Limits {
@@ -434,6 +449,9 @@ impl Call {
             newcomer: self.policy.newcomer_window(),
             // Sooner than members fall silent for want of his beats (R21).
             host: self.policy.liveness_window() * 3 / 4,
+            // Sooner still: members do not wait for his first beat any longer than for the last one of the hosts before him.
+            new_host: (self.settling() + self.policy.heartbeat() * 5 / 4)
+                .min(self.policy.liveness_window() * 3 / 4),
             member: self.policy.silence_limit().max(self.challenge_interval() * 3),
         }
     }

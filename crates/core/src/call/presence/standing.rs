@@ -1,6 +1,6 @@
 //! Whether this participant may seal and open: without a fresh beat of every host he does not (R21, R22).
 
-use super::super::commits::{InFlight, Own};
+use super::super::Offered;
 use super::super::message::Event;
 use super::{Call, CallError, Time};
 use crate::id::ParticipantId;
@@ -59,16 +59,11 @@ impl Call {
     /// R21: the only host has nobody to listen for. But if the server withholds from him that his own commit stands in the log, those
     /// whom it made hosts may have removed somebody; so that is not waited for any longer than for a beat.
     fn unconfirmed_hosts(&self) -> Vec<ParticipantId> {
-        let overdue = |own: &InFlight| {
-            matches!(own.what, Own::Commit { .. })
-                && own.launched_at + self.policy.liveness_window() <= self.now
-        };
-        match &self.in_flight {
-            Some(own) if self.presence.freshness.hosts() == 0 && overdue(own) => {
-                self.wanted.make_host.keys().copied().collect()
-            }
-            _ => Vec::new(),
-        }
+        let window = self.policy.liveness_window();
+        let is_overdue = |offered: &&Offered| offered.slept || offered.at + window <= self.now;
+        let is_alone = self.presence.freshness.hosts() == 0;
+        let overdue = self.offered.iter().filter(|_| is_alone).filter(is_overdue);
+        overdue.flat_map(|offered| offered.hosts.iter().copied()).collect()
     }
 
     /// Says that this participant's machine was asleep, or may have been: until every host has shown that he is there once more, nothing
@@ -78,6 +73,7 @@ impl Call {
         if self.ended.is_none() {
             self.set_time(now);
             self.presence.freshness.forget(self.now);
+            self.offered.iter_mut().for_each(|offered| offered.slept = true);
             self.tick();
             self.pursue();
         }

@@ -1,5 +1,6 @@
 //! What a host does for the others' liveness, and sees of it: his own beats, and who is silent (R13, R21).
 
+use core::ops::Bound;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ pub(super) struct Limits {
     pub(super) cadence: Duration,
     pub(super) newcomer: Duration,
     pub(super) host: Duration,
+    pub(super) new_host: Duration,
     pub(super) member: Duration,
 }
 
@@ -31,6 +33,8 @@ impl Limits {
 
 struct Heard {
     at: Time,
+    /// Not silent before this, whatever the limits have become.
+    not_before: Time,
     /// R13: he has shown that he is in. A founder's first companions are newcomers, those whom a new host finds are not.
     shown: bool,
     /// R13: he came with a commit of this host, who gets his acknowledgement; nothing else will do.
@@ -46,6 +50,8 @@ pub(super) struct Watch {
     others: BTreeMap<ParticipantId, Heard>,
     /// One for each participant, so that a member cannot crowd out the others.
     echoes: BTreeMap<ParticipantId, Challenge>,
+    /// Whose challenge was the last to be echoed.
+    echoed_up_to: Option<ParticipantId>,
     /// Rises for as long as the call lasts, also when the host is none for a while.
     next_number: u64,
     next_beat_at: Time,
@@ -69,15 +75,18 @@ impl Watch {
     ) {
         if let Some(before) = self.limits.replace(limits).filter(|before| *before != limits) {
             // Whoever was quiet enough for the old limits shall not be too quiet for the new ones at once; and nobody who is gone shall
-            // have more time with each change (the limits of a large call change with every member).
+            // have more time with each change (the limits of a large call change with every member). So when he was heard stays.
             for heard in self.others.values_mut() {
                 let (old, new) = (before.of(heard), limits.of(heard));
-                heard.at = match new > old {
-                    true => heard.at.earlier_by(new - old),
-                    false => (heard.at + (old - new)).min(now),
-                };
+                if new < old {
+                    heard.not_before = heard.not_before.max(heard.at + old).min(now + new);
+                }
             }
             self.next_beat_at = self.next_beat_at.min(now + limits.cadence);
+        }
+        // Another host gets his acknowledgement now, and this one perhaps none: from now on whatever he says will do.
+        if !is_own {
+            self.others.values_mut().for_each(|heard| heard.owes_acknowledgement = false);
         }
         let there = others.iter().map(|(id, _)| *id).collect::<std::collections::BTreeSet<_>>();
         self.others.retain(|id, _| there.contains(id));
@@ -85,13 +94,15 @@ impl Watch {
         for (id, is_host) in others {
             let heard = self.others.entry(*id).or_insert(Heard {
                 at: now,
+                not_before: Time::ZERO,
                 shown: !newcomers(*id),
                 owes_acknowledgement: is_own && newcomers(*id),
                 is_host: *is_host,
                 lost: false,
             });
             if *is_host && !heard.is_host {
-                heard.at = now; // he has not had time to beat
+                // He has not had time to beat; but members wait no longer for his first beat than for the last one of those before him.
+                heard.at = now.earlier_by(limits.host.saturating_sub(limits.new_host));
             }
             heard.is_host = *is_host;
         }
@@ -148,7 +159,13 @@ impl Watch {
 
     /// Takes the number and the echoes of the beat that goes out now; the next one is due a cadence later, never sooner (R21).
     pub(super) fn take_beat(&mut self, now: Time, cadence: Duration) -> (u64, Vec<Challenge>) {
-        let echoed = self.echoes.keys().copied().take(MAX_ECHOES).collect::<Vec<_>>();
+        // Each in his turn, so that in a very large call nobody waits for ever.
+        let from = self.echoed_up_to.map_or(Bound::Unbounded, Bound::Excluded);
+        let up_to = self.echoed_up_to.map_or(Bound::Excluded(ParticipantId([0; 16])), Bound::Included);
+        let turns =
+            self.echoes.range((from, Bound::Unbounded)).chain(self.echoes.range((Bound::Unbounded, up_to)));
+        let echoed = turns.map(|(id, _)| *id).take(MAX_ECHOES).collect::<Vec<_>>();
+        self.echoed_up_to = echoed.last().copied();
         let echoes = echoed.iter().filter_map(|id| self.echoes.remove(id)).collect();
         let number = self.next_number;
         self.next_number += 1;
@@ -170,13 +187,16 @@ impl Watch {
         let outage = (now - self.lane_worked_at).saturating_sub(cadence);
         for heard in self.others.values_mut() {
             heard.at = (heard.at + outage).min(now);
+            if let (true, Some(limits)) = (heard.not_before > Time::ZERO, self.limits) {
+                heard.not_before = (heard.not_before + outage).min(now + limits.of(heard));
+            }
         }
         self.lane_worked_at = now;
         true
     }
 
     fn silent_at(&self, heard: &Heard, limits: &Limits) -> Time {
-        if heard.lost { Time::ZERO } else { heard.at + limits.of(heard) }
+        if heard.lost { Time::ZERO } else { (heard.at + limits.of(heard)).max(heard.not_before) }
     }
 
     /// Says whether somebody has not been heard for too long, whoever's fault that is.
@@ -186,8 +206,8 @@ impl Watch {
 
     /// Returns who has been silent for too long, given `grace` more, as far as the talk lane was there to tell.
     pub(super) fn silent(&self, now: Time, limits: &Limits, grace: Duration) -> Vec<ParticipantId> {
-        // As soon as the next own beat is overdue the lane may be down. Others beat as often, and more than two beats have to be missing
-        // (R21), so an outage never makes somebody silent before that.
+        // As soon as the next own beat is overdue the lane may be down. Others beat as often, and two beats have to be missing (R21), so an
+        // outage never makes somebody silent before that.
         if now - self.lane_worked_at > limits.cadence * 11 / 10 {
             return Vec::new();
         }
@@ -211,6 +231,7 @@ mod tests {
         cadence: Duration::from_secs(10),
         newcomer: Duration::from_secs(30),
         host: Duration::from_secs(22),
+        new_host: Duration::from_secs(14),
         member: Duration::from_secs(120),
     };
     const ANN: ParticipantId = ParticipantId([1; 16]);
@@ -292,5 +313,22 @@ mod tests {
         assert_eq!(watch.beat_due_at(), at(10));
         watch.stand_down();
         assert_eq!(watch.take_beat(at(10), LIMITS.cadence), (1, vec![]));
+    }
+
+    /// A call grows from 400 to 1,000: challenges come every 30 to 40 s before, every 75 to 100 s after. One is lost.
+    #[test]
+    fn nobody_is_silent_for_one_lost_challenge_when_a_call_grows() {
+        let small = Limits { member: SECOND * 120, ..LIMITS };
+        let large = Limits { member: SECOND * 300, ..LIMITS };
+        let mut watch = Watch::default();
+        watch.stand_up(at(500), at(500));
+        watch.begin_epoch(&[(BOB, false)], |_| false, false, small, at(500));
+        watch.heard(BOB, false, at(500));
+        // The call grows at 530; Bob's challenge at 538, the next after it at 538 + 88 = 626.
+        watch.begin_epoch(&[(BOB, false)], |_| false, false, large, at(530));
+        for second in [500, 510, 520, 530, 540, 550, 560, 570, 580, 590, 600, 610, 620] {
+            beat_comes_back(&mut watch, at(second));
+        }
+        assert_eq!(watch.silent(at(625), &large, SECOND * 2), [], "he may be silent for five minutes");
     }
 }

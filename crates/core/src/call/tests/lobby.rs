@@ -5,6 +5,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::room::Room;
+use crate::call::lobby::Allowance;
 use crate::call::*;
 use crate::danger::seeded_random;
 use crate::group::Group;
@@ -296,4 +297,50 @@ fn a_knock_that_comes_after_its_answer_is_not_shown() {
     room.seat("Ann").drain(now);
     let id = erin.id();
     assert!(!room.was_told("Ann", |event| matches!(event, Event::Knock(knock) if knock.id == id)));
+}
+
+#[test]
+fn vouching_holds_for_whoever_is_wanted() {
+    let mut room = two_hosts(34);
+    let erin = room.knock("Erin");
+    let id = erin.id();
+    // Bob asks for vouching; Ann admits before she knows of it, her commit loses.
+    let config = CallConfig { vouching: true, ..CallConfig::default() };
+    room.seat("Ann").no_log = true;
+    room.act("Bob", |call, now| call.set_config(&config, now)).expect("he may");
+    room.act("Ann", |call, now| call.admit(&[id], now)).expect("Ann may");
+    room.seat("Ann").no_log = false;
+    room.settle();
+    room.pass(SECOND * 5);
+    assert!(room.seat("Bob").call.roster().member(id).is_none(), "nobody has vouched for her");
+}
+
+/// Each is held against all who wait.
+#[test]
+fn withdrawals_are_looked_at_so_fast_and_no_faster() {
+    let mut room = Room::new(35);
+    let now = room.now;
+    let mailbox = room.invite().lobby_mailbox();
+    let mut looked_at = 0;
+    for number in 0..5000_u32 {
+        let mut payload = vec![7; 64];
+        payload[..4].copy_from_slice(&number.to_be_bytes());
+        let message = Message { lane: Lane::Mailbox(mailbox), payload: payload.into() };
+        let handled = room.seat("Ann").call.handle_message(&message, now);
+        looked_at += u32::from(handled != Err(HandleError::Knock(KnockFault::TooFast)));
+    }
+    assert!(looked_at <= 2048, "{looked_at} at once");
+}
+
+/// 100 a second, however many come.
+#[test]
+fn an_allowance_is_earned_also_in_a_flood() {
+    let mut allowance = Allowance::new(1, 100);
+    let mut now = Time::ZERO;
+    let mut passed = 0;
+    for _ in 0..20_000 {
+        now = now + Duration::from_micros(500);
+        passed += u32::from(allowance.spend(now).is_ok());
+    }
+    assert!(passed >= 900, "{passed} in ten seconds");
 }

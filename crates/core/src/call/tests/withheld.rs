@@ -170,3 +170,122 @@ fn who_goes_on_without_hosts_that_are_kept_from_him_is_warned() {
     assert_eq!(room.may_seal("Carol"), Ok(()), "Dave reads her, and it is her own wish");
     assert!(room.seat("Carol").call.roster().member(dave).is_some(), "her roster says so");
 }
+
+/// The server appends the commit that makes Bob a host, and shows Ann garbage in its place, again and again.
+#[test]
+fn garbage_does_not_keep_the_only_host_going() {
+    let mut room = room(7, &[]);
+    let (bob, dave) = (room.id("Bob"), room.id("Dave"));
+    room.seat("Ann").no_log = true;
+    room.act("Ann", |call, now| call.make_host(bob, now)).expect("she may");
+    assert!(room.seat("Bob").call.is_host());
+    room.act("Bob", |call, now| call.remove(&[dave], now)).expect("he may");
+    assert!(room.seat("Carol").call.roster().member(dave).is_none());
+    let removed_at = room.now;
+    let mut last = Duration::ZERO;
+    for second in 1..=300_u32 {
+        room.pass(SECOND);
+        if second % 20 == 0 {
+            let now = room.now;
+            let position = room.seat("Ann").call.log_position();
+            room.seat("Ann").take_in(Lane::Log { position }, Bytes::from_static(b"garbage"), now);
+            room.settle();
+        }
+        if room.may_seal("Ann").is_ok() {
+            last = room.now - removed_at;
+        }
+    }
+    assert!(last <= SECOND * 31, "Ann seals for Dave for {last:?}");
+}
+
+/// She hands over and leaves; the server withholds both from her.
+#[test]
+fn leaving_does_not_keep_the_only_host_going() {
+    let mut room = room(8, &[]);
+    let (bob, dave) = (room.id("Bob"), room.id("Dave"));
+    room.seat("Ann").no_log = true;
+    room.act("Ann", |call, now| call.make_host(bob, now)).expect("she may");
+    room.act("Ann", |call, now| call.leave(now)).expect("she may");
+    room.act("Bob", |call, now| call.remove(&[dave], now)).expect("he may");
+    let removed_at = room.now;
+    let mut last = Duration::ZERO;
+    for _ in 1..=200_u32 {
+        room.pass(SECOND);
+        if room.may_seal("Ann").is_ok() {
+            last = room.now - removed_at;
+        }
+    }
+    assert!(
+        last <= SECOND * 31,
+        "Ann seals for Dave for {last:?}; ended: {:?}",
+        room.seat("Ann").call.ended()
+    );
+}
+
+/// How long she slept, her clock does not tell.
+#[test]
+fn the_only_host_who_slept_with_a_commit_under_way_does_not_seal() {
+    let mut room = room(9, &[]);
+    let (bob, dave) = (room.id("Bob"), room.id("Dave"));
+    room.seat("Ann").no_log = true;
+    room.act("Ann", |call, now| call.make_host(bob, now)).expect("she may");
+    room.act("Bob", |call, now| call.remove(&[dave], now)).expect("he may");
+    room.act("Ann", |call, now| call.woke_up(now));
+    assert!(room.may_seal("Ann").is_err(), "an hour has passed, and she does not know who is a host");
+}
+
+/// An outage of the log, and a wish meanwhile: nobody can have become a host.
+#[test]
+fn a_wish_during_an_outage_of_the_log_cuts_the_only_host_off_from_nothing() {
+    let mut room = room(10, &[]);
+    let bob = room.id("Bob");
+    room.seat("Ann").no_log = true;
+    room.act("Ann", |call, now| call.lock(now)).expect("she may");
+    room.pass(SECOND * 31);
+    room.act("Ann", |call, now| call.make_host(bob, now)).expect("she may");
+    assert_eq!(room.may_seal("Ann"), Ok(()), "her commit that is under way only locks");
+}
+
+/// Garbage took the place of her commit, and she thinks better of it. As soon as Bob speaks in a later epoch of hers, it is certain that
+/// he follows no other log.
+#[test]
+fn an_offer_that_came_to_nothing_is_forgotten() {
+    let mut room = room(11, &[]);
+    let bob = room.id("Bob");
+    let garbage = Bytes::from_static(b"garbage");
+    room.log.push(garbage);
+    let now = room.now;
+    room.seat("Ann").call.make_host(bob, now).expect("she may");
+    room.seat("Ann").call.wanted.make_host.clear();
+    room.settle();
+    assert!(!room.seat("Bob").call.is_host());
+    assert!(room.seat("Ann").call.offered.is_some());
+    room.act("Ann", |call, now| call.lock(now)).expect("she may");
+    assert!(room.seat("Ann").call.offered.is_none(), "Bob has acknowledged the lock");
+    room.pass(SECOND * 60);
+    assert_eq!(room.may_seal("Ann"), Ok(()));
+}
+
+/// R21: hosts remove a silent host before anybody is cut off; also one who was silent from the first moment on, whenever that was.
+#[test]
+fn a_new_host_whose_machine_is_gone_cuts_nobody_off() {
+    let mut worst = Vec::new();
+    for phase in 0..10 {
+        let mut room = Room::new(20 + u64::from(phase));
+        room.admit(&["Bob", "Carol", "Dave"]);
+        let bob = room.id("Bob");
+        room.pass(SECOND * (60 + phase));
+        room.seats.remove("Bob");
+        room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
+        let mut off = 0;
+        for _ in 0..300 {
+            room.pass(SECOND / 10);
+            off += u32::from(room.may_seal("Carol").is_err());
+        }
+        worst.push(off);
+    }
+    assert_eq!(
+        worst, [0; 10],
+        "tenths of a second that Carol does not seal, by the seconds since Ann's beat"
+    );
+}
