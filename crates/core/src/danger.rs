@@ -38,6 +38,7 @@ pub fn export_sealing_key(call: &Call, kind: TrackKind) -> Result<ExportedKey, E
 pub mod tampered {
     use crate::call::{Call, Guest, Message};
     use crate::group::EngineError;
+    use crate::id::ParticipantId;
 
     /// Makes a commit that lets a guest in, whether or not this participant may, with the guest's help: he hands over what others
     /// learn from his knock. To be appended to the log. The honest participants skip it and name its maker
@@ -61,5 +62,12 @@ pub mod tampered {
         spoils: impl Fn(&[u8]) -> bool + Send + 'static,
     ) -> Result<Message, EngineError> {
         call.forge_path(Box::new(spoils))
+    }
+
+    /// Makes a host's beat in somebody else's name, with a number of choice (higher than before, as a later one's is). To be said in the
+    /// talk lane. Every member has the key that talk is sealed under, but only his own signature key, so the others refuse it
+    /// ([`TalkFault::Unauthentic`](crate::TalkFault::Unauthentic), R20). `None` if nobody of that name is on the roster.
+    pub fn beat(call: &mut Call, of: ParticipantId, number: u64) -> Option<Message> {
+        call.forge_beat(of, number)
     }
 }

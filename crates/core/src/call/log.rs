@@ -307,6 +307,7 @@ impl Call {
             true => self.pace.may_remove_at(bits, retention),
             false => Time::NEVER,
         };
+        // A removal goes out with whichever comes first.
         let wanted_at = if self.wanted.any_commit() { paced } else { Time::NEVER };
         urgent_at.min(cover_at).min(wanted_at)
     }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::message::{Lane, Message};
 use super::{Call, Guest};
 use crate::group::{EngineError, Plan, Spoils};
+use crate::id::ParticipantId;
 
 impl Call {
     /// A commit that lets a guest in, whether or not this participant may.
@@ -22,6 +23,12 @@ impl Call {
     pub(crate) fn forge_path(&mut self, spoils: Spoils) -> Result<Message, EngineError> {
         let commit = self.group.forge_path(Plan::default(), spoils, self.next)?;
         Ok(self.forged(commit))
+    }
+
+    /// A beat in the name of somebody else.
+    pub(crate) fn forge_beat(&mut self, of: ParticipantId, number: u64) -> Option<Message> {
+        let leaf = self.roster.member(of)?.leaf;
+        Some(Message { lane: Lane::Talk, payload: self.forge_beat_of(leaf, number) })
     }
 
     fn forged(&self, commit: Vec<u8>) -> Message {

@@ -1,6 +1,7 @@
 //! Stories of small calls, told with everybody in one thread, on a clock that the story moves.
 
 mod attacks;
+mod door;
 mod entering;
 mod epochs;
 mod found;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use subrosa::danger::tampered;
-use subrosa::{Lane, Message};
+use subrosa::{Lane, Message, ParticipantId};
 
 use super::Room;
 use super::config::{Append, From, Treason};
@@ -113,6 +113,20 @@ impl Room {
         let id = attending.id;
         self.ledger.spoilers.insert(id);
         self.append_forged(by, forged)
+    }
+
+    /// A member's client says in the talk lane that a host is there, in that host's name. That is [treason](Treason::Deaf).
+    ///
+    /// # Panics
+    /// If the member is not in the call, or has nobody of that name on his roster.
+    #[track_caller]
+    pub fn forge_beat(&mut self, by: &str, of: ParticipantId, number: u64) {
+        let by = self.who(by);
+        let attending = self.seats[by].attending_mut().expect("the forger is in the call");
+        let Message { payload, .. } =
+            tampered::beat(&mut attending.call, of, number).expect("the host is in");
+        self.seats[by].treason.get_or_insert(Treason::Deaf);
+        self.send_up(by, Up::Talk(payload));
     }
 
     fn append_forged<E>(&mut self, by: usize, forged: Result<Message, E>) -> bool {

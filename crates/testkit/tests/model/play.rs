@@ -315,12 +315,14 @@ impl Play {
             self.room.lag(&name, Duration::ZERO);
         }
         self.room.pass(SETTLES);
+        self.model.follow(self.room.epochs())?;
         // Where talk is lost somebody may be cut off for a moment at any time.
         for _ in 0..TRIES {
             if (0..2).all(|log| self.has_settled(log).is_ok()) {
                 break;
             }
             self.room.pass(Duration::from_secs(10));
+            self.model.follow(self.room.epochs())?;
         }
         self.check()?;
         self.room.check();
@@ -341,6 +343,14 @@ impl Play {
         let is_led = honest.iter().any(|person| leads(&person));
         if !is_led {
             return Ok(());
+        }
+        // R12: whoever held the lobby's key once and should not any more has an invite that is worth nothing.
+        let rotates = |p: &&Person<'_>| leads(p) && p.call().can_admit();
+        let state = honest.iter().find(rotates).and_then(|person| self.room.epoch_of(person.name()));
+        if state.is_some_and(|number| self.model.state(number).owes_rotation) {
+            return Err(
+                "a host who held the lobby's key is gone, and the invite is still the same".to_owned()
+            );
         }
         let ids = honest.iter().map(|person| person.id()).collect::<Vec<_>>();
         let is_alone = self.room.people().all(|person| person.log() == log || !person.is_in());

@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) is_locked: bool,
     /// How often the invite was rotated.
     pub(crate) rotations: u32,
+    /// A host who held the lobby's key is gone, or may not admit any more, and the invite was not rotated since (R12).
+    pub(crate) owes_rotation: bool,
     invite: Invite,
     config: CallConfig,
 }
@@ -103,6 +105,8 @@ impl Model {
             after.invite = reported.invite.clone();
         }
         may(!after.hosts.is_empty(), "no host is left")?; // R3
+        let lost_a_key = !before.admitters.is_subset(&after.admitters);
+        after.owes_rotation = (before.owes_rotation || lost_a_key) && after.rotations == before.rotations; // R12
         after.must_be(&reported)?;
         Ok(after)
     }
@@ -138,6 +142,7 @@ impl State {
             admitters: ids(|member| member.may_admit),
             is_locked: record.is_locked,
             rotations: 0,
+            owes_rotation: false,
             invite: record.invite.clone(),
             config: record.config.clone(),
         }

@@ -42,7 +42,9 @@ fn with_two_hosts_the_call_outlives_one_of_them() {
             0
         );
     }
+    let old = room.epochs()[0].invite.clone();
     room.pass(seconds(20));
+    assert!(room.invite().expect("Bob is here") != old, "R12: she knew the lobby's key");
     room.join("Eve");
     room.check();
 }

@@ -191,3 +191,22 @@ fn nobody_is_let_into_a_locked_call_not_even_by_a_host() {
     assert!(skipped.is_some(), "and everybody sees that he tried");
     room.check();
 }
+
+/// R20, R21: a member beats in the name of a host who has gone. His signature says who he is.
+#[test]
+fn beats_in_somebody_elses_name_keep_nobody_going() {
+    let mut room = room_of(69, &["Bob", "Cid", "Dan"]);
+    let ann = id(&room, "Ann");
+    room.crash("Ann");
+    let vanished = room.now();
+    for number in 0..12 {
+        room.forge_beat("Bob", ann, 1_000_000 + number);
+        room.pass(seconds(5));
+    }
+    for name in ["Cid", "Dan"] {
+        let cut_off_at = room.person(name).last(is_cut_off).expect("he notices");
+        assert!(cut_off_at - vanished <= WINDOW, "{name}: {:?}", cut_off_at - vanished);
+        assert!(!room.person(name).can_speak());
+    }
+    room.check();
+}

@@ -2,9 +2,15 @@
 
 use bytes::Bytes;
 
-use super::talk::{self, Announcement, Beat, KnockHash, Outside, Talk};
-use super::{Call, Presence};
+use super::Call;
+use super::talk::{Beat, Talk};
+#[cfg(test)]
+use super::{
+    Presence,
+    talk::{self, Announcement, KnockHash, Outside},
+};
 
+#[cfg(test)]
 impl Presence {
     pub(in crate::call) fn lines_for_tests(&self) -> usize {
         self.lines.len()
@@ -26,6 +32,15 @@ fn beat(number: u64) -> Talk {
     })
 }
 
+impl Call {
+    /// A beat in the name of whoever sits at another leaf.
+    pub(in crate::call) fn forge_beat_of(&mut self, leaf: u32, number: u64) -> Bytes {
+        let line = self.presence.lines.values_mut().next_back().expect("there is an epoch");
+        line.keys.seal_as(leaf, number, &self.group, &beat(number))
+    }
+}
+
+#[cfg(test)]
 impl Call {
     /// Sends the key in somebody's handover on, with a list of his own.
     pub(in crate::call) fn forge_handover(
@@ -51,10 +66,9 @@ impl Call {
         self.forge_said(&Talk::Settled(knocks)).expect("there is an epoch")
     }
 
-    /// A beat in the name of whoever sits at another leaf.
-    pub(in crate::call) fn forge_beat_of(&mut self, leaf: u32, number: u64) -> Bytes {
-        let line = self.presence.lines.values_mut().next_back().expect("there is an epoch");
-        line.keys.seal_as(leaf, 1 << 20, &self.group, &beat(number))
+    /// Says that he cannot follow.
+    pub(in crate::call) fn forge_stranded(&mut self) -> Bytes {
+        self.forge_said(&Talk::Stranded(self.next)).expect("there is an epoch")
     }
 
     fn forge_said(&mut self, talk: &Talk) -> Option<Bytes> {

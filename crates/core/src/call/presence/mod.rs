@@ -2,7 +2,7 @@
 
 mod acks;
 mod duties;
-#[cfg(test)]
+#[cfg(any(test, feature = "tampered"))]
 mod forge;
 mod freshness;
 mod standing;

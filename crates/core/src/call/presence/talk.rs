@@ -312,7 +312,7 @@ impl TalkKeys {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "tampered"))]
 impl TalkKeys {
     /// A member has the key of every leaf's cipher, and nobody's signature key but his own.
     pub(super) fn seal_as(&mut self, leaf: u32, counter: u64, group: &Group, talk: &Talk) -> Bytes {

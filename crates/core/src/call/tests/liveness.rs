@@ -358,3 +358,73 @@ fn a_newcomer_who_talks_but_never_acknowledges_is_removed() {
     room.pass(SECOND * 60);
     assert!(room.seat("Carol").call.roster().member(id).is_none());
 }
+
+/// R13: whoever is heard again before his removal stands in the log stays.
+#[test]
+fn who_is_heard_again_in_time_stays() {
+    let mut room = Room::new(26);
+    room.admit(&["Bob", "Carol"]);
+    room.pass(SECOND * 12);
+    let carol = room.id("Carol");
+    let carols = room.seats.remove("Carol").expect("she is here");
+    room.seat("Ann").call.not_before = room.now + SECOND * 140; // her entries do not get through
+    room.pass(SECOND * 125);
+    assert!(room.told("Ann", &Event::Silent(carol)));
+    room.seats.insert("Carol", carols);
+    room.pass(SECOND * 60);
+    assert_eq!(room.names(), ["Ann", "Bob", "Carol"]);
+}
+
+/// R13: while the talk lane is down nobody's time runs out, a newcomer's neither: his acknowledgement still counts after it.
+#[test]
+fn a_newcomer_who_acknowledges_after_an_outage_is_in() {
+    let mut room = room(27);
+    let erin = room.knock("Erin");
+    room.act("Ann", |call, now| call.admit(&[erin.id()], now)).expect("Ann may");
+    let call = room.enter(erin).expect("in");
+    let epoch = call.epoch();
+    let mut seat = Seat::new(call, room.talk.len());
+    seat.takes_rosters = false;
+    seat.drain(room.now);
+    room.seats.insert("Erin", seat);
+    room.settle();
+    for name in ["Ann", "Bob", "Carol", "Dave"] {
+        room.seat(name).deaf = true;
+    }
+    room.pass(SECOND * 40);
+    for name in ["Ann", "Bob", "Carol", "Dave"] {
+        room.seat(name).deaf = false;
+    }
+    room.pass(SECOND * 5);
+    room.act("Erin", |call, now| call.roster_taken(epoch, now)).expect("it was shown");
+    room.seat("Erin").takes_rosters = true;
+    room.pass(SECOND * 60);
+    assert_eq!(room.names(), ["Ann", "Bob", "Carol", "Dave", "Erin"]);
+}
+
+/// R20: the committer's announcement says who has taken the epoch, and so tells each what the others have.
+#[test]
+fn an_announcement_says_who_is_there() {
+    let mut room = Room::new(28);
+    room.admit(&["Bob", "Carol"]);
+    let carol = room.id("Carol");
+    let behind = |room: &mut Room| {
+        let participants = room.seat("Bob").call.diagnostics().participants;
+        participants.get(&carol).and_then(|about| about.epochs_behind)
+    };
+    assert_eq!(behind(&mut room), Some(0), "before she has said a word to Bob");
+}
+
+/// R22: what was recorded while he was cut off was not sealed, so the others need a keyframe when he goes on.
+#[test]
+fn who_goes_on_without_hosts_is_asked_for_keyframes() {
+    let mut room = Room::new(29);
+    room.admit(&["Bob", "Carol"]);
+    room.pass(SECOND * 12);
+    room.seats.remove("Ann");
+    room.pass(SECOND * 40);
+    let asked = |event: &Event| matches!(event, Event::KeyframeNeeded { .. });
+    let before = room.seat("Bob").events.iter().filter(|event| asked(event)).count();
+    room.act("Bob", |call, now| call.go_on_without_host(now)).expect("no host is there");
+    assert_eq!(room.seat("Bob").events.iter().filter(|event| asked(event)).count(), before + 1);
+}

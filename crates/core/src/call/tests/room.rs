@@ -13,6 +13,12 @@ use crate::keyring::{FrameError, Opener, Opening, Sealer};
 use crate::sframe::SealError;
 use crate::track::{Codec, Metadata, TrackKind};
 
+/// Enough for a tree with some parents.
+pub(super) const MANY: [&str; 20] = [
+    "Bob", "g01", "g02", "g03", "g04", "g05", "g06", "g07", "g08", "g09", "g10", "g11", "g12", "g13", "g14",
+    "g15", "g16", "g17", "g18", "g19",
+];
+
 pub(super) const FRAME: Metadata<'static> = Metadata::frame(Codec::Vp8);
 
 pub(super) struct Seat {

@@ -156,6 +156,24 @@ fn a_host_whose_beats_say_nothing_is_removed() {
     assert!(["Ann", "Carol", "Dave"].iter().all(|name| room.may_seal(name).is_ok()));
 }
 
+/// The same of one who never echoes anything.
+#[test]
+fn a_host_who_never_echoes_is_removed() {
+    let mut room = room(12, &[]);
+    let bob = room.id("Bob");
+    room.act("Ann", |call, now| call.make_host(bob, now)).expect("Ann may");
+    let mut bobs = room.seats.remove("Bob").expect("he is here");
+    for number in 0..7 {
+        let (beat, _) = bobs.call.forge_talk(number);
+        room.talk.push(beat);
+        room.settle();
+        room.pass(SECOND * 10);
+    }
+    assert!(room.seat("Ann").call.roster().member(bob).is_none());
+    room.pass(SECOND * 10);
+    assert!(["Ann", "Carol", "Dave"].iter().all(|name| room.may_seal(name).is_ok()));
+}
+
 /// What R22 leaves to the user, and at which price: the event says that the hosts may well be there.
 #[test]
 fn who_goes_on_without_hosts_that_are_kept_from_him_is_warned() {
