@@ -24,8 +24,10 @@ const HELD_IN_ALL: usize = 16_384;
 const HELD_BYTES: usize = 8 << 20;
 /// R19: an old epoch closes for a sender so long after his first frame under a newer one.
 const CLOSES_AFTER: Duration = Duration::from_secs(1);
-/// Clocks differ, beats come with a cadence on the host's clock, and the latest challenge may be a while ago.
-const CROOKED: Duration = Duration::from_secs(3);
+/// R21: beats come with a cadence, and the call looks at its clock once a second.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
+/// R21: so old can the challenge be by which a beat is dated; clocks differ by so much as they drift apart meanwhile.
+const ANCHOR_AGE: Duration = Duration::from_secs(600);
 
 impl Attending {
     /// Says whether a frame that arrived at `arrived`, on this participant's clock, had to be opened by now.
@@ -128,7 +130,9 @@ impl Room {
         if has_newer || attending.call.is_going_on() {
             return None;
         }
-        let window = self.ledger.epochs[number].config.liveness_window.mul_f64(1.02) + CROOKED;
+        let drift = 2.0 * f64::from(self.config.crooked_clocks_ppm) / 1_000_000.0;
+        let window = self.ledger.epochs[number].config.liveness_window;
+        let window = window.mul_f64(1.0 + drift) + ANCHOR_AGE.mul_f64(drift) + BETWEEN_LOOKS;
         let entered_at = self.seats[who].clock.when(attending.epochs.get(&epoch)?.applied_at);
         let late = self.now - left_at.max(entered_at);
         (late > window).then_some(late)
