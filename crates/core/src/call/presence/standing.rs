@@ -67,8 +67,8 @@ impl Call {
     }
 
     /// Says that this participant's machine was asleep, or may have been: until every host has shown that he is there once more, nothing
-    /// is sealed or opened (R21). To be called on waking up; without it, and with a clock that stood still meanwhile (see [`Time`](crate::Time)), a
-    /// server could play what it recorded during the sleep, and keep back that somebody was removed.
+    /// is sealed or opened (R21). To be called on waking up. Without it, and with a clock that stood still meanwhile (see
+    /// [`Time`](crate::Time)), a server could play what it recorded during the sleep, and keep back that somebody was removed.
     pub fn woke_up(&mut self, now: Time) {
         if self.ended.is_none() {
             self.set_time(now);
