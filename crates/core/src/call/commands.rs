@@ -153,7 +153,8 @@ impl Call {
     /// Makes a host an ordinary participant, perhaps oneself (host). If he held the lobby's key, the invite is rotated after it (R12).
     ///
     /// # Errors
-    /// [`CallError::NotAHost`], [`CallError::LastHost`], [`CallError::LastWhoMayAdmit`], [`CallError::NotOnRoster`], and as [`lock`](Self::lock).
+    /// [`CallError::NotAHost`], [`CallError::LastHost`], [`CallError::LastWhoMayAdmit`], [`CallError::NotOnRoster`], and as
+    /// [`lock`](Self::lock).
     pub fn unmake_host(&mut self, participant: ParticipantId, now: Time) -> Result<(), CallError> {
         self.hosting()?;
         let member = self.roster.member(participant).ok_or(CallError::NotOnRoster)?;

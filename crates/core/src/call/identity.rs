@@ -8,8 +8,8 @@ use crate::crypto::hpke::{self, KEY_LEN, KeyPair, PrivateKey};
 use crate::crypto::{NoRandomness, Random};
 use crate::group::SignatureKey;
 
-/// Bytes of the longest proof. All members get it with the tree, and an answer to a guest has room for a mebibyte: with 2,048 bytes from each
-/// a call has room for some 450 participants, with 700 bytes for 1,000.
+/// Bytes of the longest proof. All members get it with the tree, and an answer to a guest has room for a mebibyte: with 2,048 bytes
+/// from each a call has room for some 400 participants, with 600 bytes for 1,000.
 pub const MAX_PROOF_LEN: usize = 2048;
 
 const VERSION: u8 = 1;

@@ -54,7 +54,8 @@ pub struct CallConfig {
     /// Whether a verifier of the app has to vouch for each guest before hosts are shown his knock. Each knock then comes as
     /// [`Event::Vouch`](crate::Event::Vouch), to be answered with [`vouch`](crate::Call::vouch), and as
     /// [`Event::Knock`](crate::Event::Knock) once that was a yes. It is in the policy, so that it holds for every host's app: one without a
-    /// verifier can let nobody in. (What others' verifiers say is not shown to the rest; they can look at [`Member::proof`](crate::Member::proof).)
+    /// verifier can let nobody in. (What others' verifiers say is not shown to the rest; they can look at
+    /// [`Member::proof`](crate::Member::proof).)
     pub vouching: bool,
 }
 
