@@ -259,10 +259,8 @@ impl Call {
         }
         // R3: the last host's own leaving ends the call.
         if self.staying_hosts().is_empty() {
-            // Nobody is here any more who could let them in.
-            if self.close_lobby(Some(&Answer::CallOver)).is_err() {
-                self.wanted.admit.clear();
-            }
+            // Nobody is here any more who could let them in. (Without randomness they do not learn it.)
+            let _ = self.close_lobby(Some(&Answer::CallOver));
             self.end(if leaf == self.group.own_leaf() { EndReason::Left } else { EndReason::LastHostLeft });
         }
     }
