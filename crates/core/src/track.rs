@@ -72,7 +72,7 @@ pub enum Codec {
 /// Costs nothing on the wire: sender and receiver each state it, and a frame opens only if they agree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Metadata<'a> {
-    /// Form (0 whole frame, 1 packet) and codec.
+    /// Form (0 whole frame, 1 packet, 2 whole frame behind clear copies) and codec.
     prefix: Option<[u8; 2]>,
     extra: &'a [u8],
 }
@@ -86,6 +86,12 @@ impl<'a> Metadata<'a> {
     /// The metadata of one RTP payload of a codec (per-packet SFrame).
     pub const fn packet(codec: Codec) -> Self {
         Self { prefix: Some([1, codec as u8]), extra: &[] }
+    }
+
+    /// The metadata of a whole media frame that travels behind copies of the codec's headers, for RTP stacks that parse payloads.
+    /// Add those with [`with`](Self::with).
+    pub const fn codec_aware(codec: Codec) -> Self {
+        Self { prefix: Some([2, codec as u8]), extra: &[] }
     }
 
     /// Exactly these bytes and nothing else, for peers that are not Subrosa; often none.

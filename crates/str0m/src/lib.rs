@@ -1,0 +1,1 @@
+//! Subrosa in str0m's RTP mode.

@@ -1,0 +1,1 @@
+//! Subrosa beside webrtc-rs.
