@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use rtc_rtp::Packet;
 use rtc_shared::marshal::Unmarshal;
 use subrosa::{FrameFault, HeldId, Metadata, Opened, Opener, Opening};
-use subrosa_rtp::{Assembled, Limits, Reassembler, RtpPayload, SealedFrame};
+use subrosa_rtp::{Assembled, Form, Limits, Reassembler, RtpPayload, SealedFrame};
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -139,7 +139,10 @@ impl Receiver {
             payload,
         };
         let now = self.setting.clock.now().elapsed();
-        let stream = self.streams.entry(header.ssrc).or_insert_with(|| Reassembler::new(Limits::default()));
+        let stream = self
+            .streams
+            .entry(header.ssrc)
+            .or_insert_with(|| Reassembler::new(Form::Frame, Limits::default()));
         stream.push(packet, now).unwrap_or_default(); // refused packets are in its counters
         self.frames_of(header.ssrc);
     }

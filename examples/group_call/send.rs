@@ -9,7 +9,7 @@ use rtc_rtp::{Header, Packet};
 use rtc_shared::marshal::Marshal;
 use subrosa::sframe::{self, SealError};
 use subrosa::{Metadata, ParticipantId, Sealer, TrackId, TrackKind};
-use subrosa_rtp::{MarkerBit, Packetizer};
+use subrosa_rtp::{Form, MarkerBit, Packetizer};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
@@ -154,7 +154,7 @@ impl Rtp {
             ssrc: random as u32,
             sequence: (random >> 32) as u16,
             first_timestamp: (random >> 16) as u32,
-            packetizer: Packetizer::new(MTU).expect("room for a descriptor"),
+            packetizer: Packetizer::new(Form::Frame, MTU).expect("room for a descriptor"),
             packet: BytesMut::new(),
         }
     }

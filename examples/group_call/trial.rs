@@ -13,7 +13,7 @@ use rtc_rtp::Packet;
 use rtc_shared::marshal::Unmarshal;
 use subrosa::Codec;
 use subrosa::sframe::{CipherSuite, Header, KeyId, StaticOpener, StaticSealer, UniqueKey};
-use subrosa_rtp::{Assembled, Limits, Reassembler, RtpPayload};
+use subrosa_rtp::{Assembled, Form, Limits, Reassembler, RtpPayload};
 
 use crate::failure::{Context, Failure};
 use crate::media::Media;
@@ -74,7 +74,8 @@ pub(crate) fn run(
         let Some(medium) = media.by_payload_type(header.payload_type).filter(|_| header.version == 2) else {
             continue;
         };
-        let stream = streams.entry(header.ssrc).or_insert_with(|| Reassembler::new(Limits::default()));
+        let stream =
+            streams.entry(header.ssrc).or_insert_with(|| Reassembler::new(Form::Frame, Limits::default()));
         let packet = RtpPayload {
             sequence: header.sequence_number,
             timestamp: header.timestamp,

@@ -16,6 +16,11 @@ pub enum TrackKind {
 impl TrackKind {
     /// All kinds, by number.
     pub const ALL: [Self; 4] = [Self::Microphone, Self::Camera, Self::Screen, Self::ScreenAudio];
+
+    /// Tells whether it is heard, not seen.
+    pub const fn is_audio(self) -> bool {
+        matches!(self, Self::Microphone | Self::ScreenAudio)
+    }
 }
 
 /// One outgoing stream of a participant, as the authenticated KID names it.
@@ -65,6 +70,13 @@ pub enum Codec {
     H265 = 5,
     /// AV1.
     Av1 = 6,
+}
+
+impl Codec {
+    /// Tells whether it is heard, not seen.
+    pub const fn is_audio(self) -> bool {
+        matches!(self, Self::Opus)
+    }
 }
 
 /// What is authenticated with a frame although it is not in it (the SFrame metadata, RFC 9605 §4.4.3).

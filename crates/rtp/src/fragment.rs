@@ -4,21 +4,23 @@ use std::iter::FusedIterator;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use subrosa::sframe::{MAX_HEADER_LEN, TAG_LEN};
+
 use crate::descriptor::{Descriptor, Form};
 
 /// Cuts sealed frames into RTP payloads that fit the network.
 ///
-/// Each frame is one sealed media frame ([`Form::Frame`]); sealing each RTP payload of a codec's packetizer by
-/// itself ([`Form::Packet`]) is received, but not sent yet.
+/// What is cut is a sealed media frame ([`Form::Frame`]), or a sealed RTP payload of a codec's packetizer
+/// ([`Form::Packet`]): give that packetizer [`media_payload`](Self::media_payload) as its MTU, so that nothing has to be cut.
 ///
 /// It holds no state between frames; sequence numbers, timestamps and the rest of the RTP header stay with the
 /// RTP stack, which sends the payloads of a frame in order, with consecutive sequence numbers, one timestamp
 /// and one payload type (that of the sealed media: the draft has none of its own).
 ///
 /// ```
-/// use subrosa_rtp::{MarkerBit, Packetizer};
+/// use subrosa_rtp::{Form, MarkerBit, Packetizer};
 ///
-/// let packetizer = Packetizer::new(5)?;
+/// let packetizer = Packetizer::new(Form::Frame, 5)?;
 /// let payloads: Vec<_> =
 ///     packetizer.packetize(b"ciphertext", MarkerBit::OnLast)?.map(|fragment| fragment.payload).collect();
 /// assert_eq!(payloads, [&b"\x80ciph"[..], b"\x00erte", b"\x40xt"]);
@@ -26,6 +28,7 @@ use crate::descriptor::{Descriptor, Form};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packetizer {
+    form: Form,
     /// What fits into one payload beside its descriptor; at least 1.
     room: usize,
 }
@@ -87,11 +90,22 @@ impl Packetizer {
     /// # Errors
     ///
     /// [`MtuTooSmall`] if a payload could not hold one byte beside its descriptor.
-    pub const fn new(mtu_payload: usize) -> Result<Self, MtuTooSmall> {
+    pub const fn new(form: Form, mtu_payload: usize) -> Result<Self, MtuTooSmall> {
         if mtu_payload <= Descriptor::LEN {
             return Err(MtuTooSmall { mtu_payload });
         }
-        Ok(Self { room: mtu_payload - Descriptor::LEN })
+        Ok(Self { form, room: mtu_payload - Descriptor::LEN })
+    }
+
+    /// Returns how long a payload may be before it is sealed, so that it fits into one packet afterwards, whatever the length of
+    /// the SFrame header: the MTU to tell a codec's packetizer in the per-packet form.
+    pub const fn media_payload(&self) -> usize {
+        self.room.saturating_sub(MAX_HEADER_LEN + TAG_LEN)
+    }
+
+    /// Returns what it cuts.
+    pub const fn form(&self) -> Form {
+        self.form
     }
 
     /// Cuts one sealed frame into its payloads: as few as possible, all full but the last.
@@ -108,7 +122,7 @@ impl Packetizer {
         let count = sealed.len().div_ceil(self.room);
         let mut buffer = BytesMut::with_capacity(sealed.len() + count * Descriptor::LEN);
         for (index, content) in sealed.chunks(self.room).enumerate() {
-            let descriptor = Descriptor { first: index == 0, last: index + 1 == count, form: Form::Frame };
+            let descriptor = Descriptor { first: index == 0, last: index + 1 == count, form: self.form };
             buffer.put_u8(descriptor.to_byte());
             buffer.put_slice(content);
         }
@@ -147,7 +161,7 @@ mod tests {
     use super::*;
 
     fn cut(mtu: usize, len: usize, marker: MarkerBit) -> Vec<Fragment> {
-        let packetizer = Packetizer::new(mtu).expect("a usable MTU");
+        let packetizer = Packetizer::new(Form::Frame, mtu).expect("a usable MTU");
         packetizer.packetize(&vec![0xAB; len], marker).expect("not empty").collect()
     }
 
@@ -181,7 +195,7 @@ mod tests {
         for mtu in [2, 3, 10, 100] {
             for len in 1..=300_usize {
                 let sealed: Vec<u8> = (0..len).map(|i| i as u8).collect();
-                let packetizer = Packetizer::new(mtu).expect("a usable MTU");
+                let packetizer = Packetizer::new(Form::Frame, mtu).expect("a usable MTU");
                 let fragments = packetizer.packetize(&sealed, MarkerBit::OnLast).expect("not empty");
                 assert_eq!(fragments.len(), len.div_ceil(mtu - 1));
 
@@ -202,15 +216,15 @@ mod tests {
 
     #[test]
     fn a_payload_without_room_for_content_is_refused() {
-        assert_eq!(Packetizer::new(0), Err(MtuTooSmall { mtu_payload: 0 }));
-        assert_eq!(Packetizer::new(1), Err(MtuTooSmall { mtu_payload: 1 }));
-        assert!(Packetizer::new(2).is_ok());
+        assert_eq!(Packetizer::new(Form::Frame, 0), Err(MtuTooSmall { mtu_payload: 0 }));
+        assert_eq!(Packetizer::new(Form::Frame, 1), Err(MtuTooSmall { mtu_payload: 1 }));
+        assert!(Packetizer::new(Form::Frame, 2).is_ok());
         assert_eq!(cut(usize::MAX, 9, MarkerBit::Never).len(), 1);
     }
 
     #[test]
     fn an_empty_frame_is_refused() {
-        let packetizer = Packetizer::new(1_200).expect("a usable MTU");
+        let packetizer = Packetizer::new(Form::Frame, 1_200).expect("a usable MTU");
         assert_eq!(packetizer.packetize(&[], MarkerBit::OnLast).err(), Some(EmptyFrame));
     }
 }

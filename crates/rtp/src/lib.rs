@@ -8,11 +8,11 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use subrosa_rtp::{Assembled, Limits, MarkerBit, Packetizer, Reassembler, RtpPayload};
+//! use subrosa_rtp::{Assembled, Form, Limits, MarkerBit, Packetizer, Reassembler, RtpPayload};
 //!
 //! // The sender: 3,000 sealed bytes become three payloads of at most 1,200 bytes.
 //! let sealed = vec![0x5A; 3_000];
-//! let packetizer = Packetizer::new(1_200)?;
+//! let packetizer = Packetizer::new(Form::Frame, 1_200)?;
 //! let mut sequence = 65_534_u16; // wraps on the way
 //! let mut packets = Vec::new();
 //! for fragment in packetizer.packetize(&sealed, MarkerBit::OnLast)? {
@@ -30,7 +30,7 @@
 //! packets.reverse();
 //!
 //! // The receiver: every input is followed by draining `poll`.
-//! let mut reassembler = Reassembler::new(Limits::default());
+//! let mut reassembler = Reassembler::new(Form::Frame, Limits::default());
 //! let mut frames = Vec::new();
 //! for (packet, milliseconds) in packets.into_iter().zip(0..) {
 //!     reassembler.push(packet, Duration::from_millis(milliseconds))?;
@@ -51,9 +51,15 @@
 
 mod descriptor;
 mod fragment;
+mod incoming;
+mod outgoing;
 mod reassembly;
 
 // The public interface is:
 pub use descriptor::{Descriptor, Form};
 pub use fragment::{EmptyFrame, Fragment, Fragments, MarkerBit, MtuTooSmall, Packetizer};
+pub use incoming::{
+    ConnectionLimits, IncomingError, IncomingStreams, PayloadFormat, Received, ReceivedFrame, Refusal,
+};
+pub use outgoing::{MediaFrame, OutgoingFrame, OutgoingPacket, OutgoingPackets, OutgoingStream};
 pub use reassembly::{Assembled, Limits, Loss, PushError, Reassembler, RtpPayload, SealedFrame, Stats};

@@ -25,6 +25,9 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// Puts the sealed frames of one RTP stream (one SSRC) together.
 ///
+/// The stream's [`Form`] was agreed when it was set up and is pinned: whoever flips a T bit on the way makes a packet
+/// that is dropped, not a frame that is read as something else.
+///
 /// # The contract
 ///
 /// Every input, [`push`](Self::push) or [`handle_timeout`](Self::handle_timeout), is followed by calling
@@ -40,7 +43,7 @@ const QUIET: Duration = Duration::from_secs(1);
 ///   what cannot be completed is dropped, and [`Assembled::Lost`] says so at that place in the order, before any
 ///   later frame.
 /// * A frame is a run of consecutive sequence numbers from an S bit to the next E bit with no other S bit
-///   between, of one T bit, payload type and timestamp. The marker bit plays no part. Packets of padding alone
+///   between, of one payload type and timestamp. The marker bit plays no part. Packets of padding alone
 ///   are passed over.
 ///
 /// # Where a stream begins
@@ -56,8 +59,8 @@ const QUIET: Duration = Duration::from_secs(1);
 /// ```
 /// # use std::time::Duration;
 /// # use bytes::Bytes;
-/// # use subrosa_rtp::{Assembled, Limits, Reassembler, RtpPayload};
-/// let mut reassembler = Reassembler::new(Limits::default());
+/// # use subrosa_rtp::{Assembled, Form, Limits, Reassembler, RtpPayload};
+/// let mut reassembler = Reassembler::new(Form::Frame, Limits::default());
 /// let packet = |sequence, payload: &'static [u8]| RtpPayload {
 ///     sequence,
 ///     timestamp: 0,
@@ -80,6 +83,7 @@ const QUIET: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug)]
 pub struct Reassembler {
+    form: Form,
     limits: Limits,
     stats: Stats,
     sequences: Sequences,
@@ -114,7 +118,6 @@ struct Head {
     next: u64,
     /// Bytes of content before `next`.
     len: usize,
-    form: Form,
     timestamp: u32,
     payload_type: u8,
 }
@@ -159,9 +162,10 @@ enum Why {
 
 impl Reassembler {
     /// Makes a reassembler for a stream of which nothing is known yet.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(form: Form, limits: Limits) -> Self {
         let limits = limits.clamped();
         Self {
+            form,
             sequences: Sequences::new(limits.max_packets),
             limits,
             stats: Stats::default(),
@@ -181,8 +185,8 @@ impl Reassembler {
     }
 
     /// Makes a reassembler for a stream whose first packet has, or had, this sequence number.
-    pub fn starting_at(first_sequence: u16, limits: Limits) -> Self {
-        let mut new = Self::new(limits);
+    pub fn starting_at(first_sequence: u16, form: Form, limits: Limits) -> Self {
+        let mut new = Self::new(form, limits);
         new.cursor = new.sequences.begin(first_sequence);
         new
     }
@@ -234,6 +238,11 @@ impl Reassembler {
         }
     }
 
+    /// Returns what its frames are: what the stream was set up for.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
     /// Returns the counters.
     pub fn stats(&self) -> Stats {
         self.stats
@@ -258,7 +267,7 @@ impl Reassembler {
 impl Reassembler {
     fn admit(&mut self, packet: RtpPayload) -> Result<(), PushError> {
         let sequence = packet.sequence;
-        let held = Held::parse(packet, self.now)?;
+        let held = Held::parse(packet, self.form, self.now)?;
         if self.is_full() {
             // Never while waiting: `settle` gives gaps up until there is room.
             return Err(PushError::OverLimit);
@@ -355,15 +364,22 @@ impl Reassembler {
         loop {
             let at = self.head.map_or(self.cursor, |head| head.next);
             let Some(held) = self.packets.get(&at) else { return self.wait_for(at) };
-            let Content::Fragment(descriptor, content) = &held.content else {
-                self.pass_padding(at);
-                continue;
+            let (descriptor, content) = match &held.content {
+                Content::Fragment(descriptor, content) => (descriptor, content),
+                Content::Padding => {
+                    self.pass_padding(at);
+                    continue;
+                }
+                Content::Foreign => {
+                    self.stats.wrong_form += 1;
+                    self.drop_before(at + 1, Why::NoUse);
+                    continue;
+                }
             };
             let descriptor = *descriptor;
             let alone = Head {
                 next: at + 1,
                 len: content.len(),
-                form: descriptor.form,
                 timestamp: held.timestamp,
                 payload_type: held.payload_type,
             };
@@ -458,7 +474,7 @@ impl Reassembler {
             timestamp: head.timestamp,
             payload_type: head.payload_type,
             marker: false,
-            form: head.form,
+            form: self.form,
             first_sequence: self.cursor,
             last_sequence: last,
             data: BytesMut::with_capacity(head.len),
@@ -485,8 +501,6 @@ impl Reassembler {
 
 impl Head {
     fn agrees_with(self, other: Self) -> bool {
-        self.form == other.form
-            && self.timestamp == other.timestamp
-            && self.payload_type == other.payload_type
+        self.timestamp == other.timestamp && self.payload_type == other.payload_type
     }
 }

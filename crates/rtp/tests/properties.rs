@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{Sender, drain, ms, run_out};
 use proptest::{collection::vec, prelude::*};
-use subrosa_rtp::{Assembled, Limits, Reassembler, RtpPayload};
+use subrosa_rtp::{Assembled, Form, Limits, Reassembler, RtpPayload};
 
 /// Packets are displaced by fewer places than this, a millisecond each: in all less than `max_wait`.
 const WINDOW: usize = 64;
@@ -79,7 +79,7 @@ proptest! {
         }
 
         let limits = Limits::default();
-        let mut reassembler = Reassembler::starting_at(first_sequence, limits);
+        let mut reassembler = Reassembler::starting_at(first_sequence, Form::Frame, limits);
         let mut out = Vec::new();
         let arrivals = network(&packets, &fates);
         for (now, packet) in (0..).map(Duration::from_millis).zip(arrivals) {
@@ -125,7 +125,7 @@ proptest! {
         polled in any::<bool>(),
     ) {
         let limits = Limits { max_packets, max_bytes, max_frame_bytes, ..Limits::default() };
-        let mut reassembler = Reassembler::new(limits);
+        let mut reassembler = Reassembler::new(Form::Frame, limits);
         let mut now = 0;
         let mut last = None;
         for (anywhere, nearby, near, timestamp, payload, wait) in packets {
@@ -160,7 +160,7 @@ proptest! {
 #[test]
 fn a_flood_of_garbage_leaves_memory_bounded_and_the_stream_alive() {
     let limits = Limits::default();
-    let mut reassembler = Reassembler::new(limits);
+    let mut reassembler = Reassembler::new(Form::Frame, limits);
     // xorshift: the same garbage on every run.
     let mut random = 0x9E37_79B9_7F4A_7C15_u64;
     let mut next = move || {

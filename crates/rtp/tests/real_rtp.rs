@@ -6,14 +6,14 @@ use bytes::Bytes;
 use common::{data, drain, losses, ms};
 use rtc_rtp::{Header, Packet};
 use rtc_shared::marshal::{Marshal, Unmarshal};
-use subrosa_rtp::{Limits, MarkerBit, Packetizer, Reassembler, RtpPayload};
+use subrosa_rtp::{Form, Limits, MarkerBit, Packetizer, Reassembler, RtpPayload};
 
 const RTP_HEADER: usize = 12;
 const MTU: usize = 1_200;
 
 /// Returns the datagrams of some frames, as a sender would put them on the network.
 fn datagrams(frames: &[Vec<u8>], payload_type: u8, marker: MarkerBit) -> Vec<Bytes> {
-    let packetizer = Packetizer::new(MTU - RTP_HEADER).expect("a usable MTU");
+    let packetizer = Packetizer::new(Form::Frame, MTU - RTP_HEADER).expect("a usable MTU");
     let mut datagrams = Vec::new();
     for (number, sealed) in frames.iter().enumerate() {
         for fragment in packetizer.packetize(sealed, marker).expect("not empty") {
@@ -56,7 +56,7 @@ fn video_frames_survive_the_journey_out_of_order() {
         chunk.reverse();
     }
 
-    let mut reassembler = Reassembler::new(Limits::default());
+    let mut reassembler = Reassembler::new(Form::Frame, Limits::default());
     let mut out = Vec::new();
     for datagram in datagrams {
         assert_eq!(reassembler.push(received(datagram), ms(0)), Ok(()));
@@ -69,7 +69,7 @@ fn video_frames_survive_the_journey_out_of_order() {
 #[test]
 fn audio_frames_are_one_packet_each_and_need_no_marker() {
     let sealed: Vec<Vec<u8>> = (60..100).map(|len| vec![len as u8; len]).collect();
-    let mut reassembler = Reassembler::new(Limits::default());
+    let mut reassembler = Reassembler::new(Form::Frame, Limits::default());
     for (datagram, sealed) in datagrams(&sealed, 111, MarkerBit::Never).into_iter().zip(&sealed) {
         let packet = received(datagram);
         assert!(!packet.marker);
@@ -91,7 +91,7 @@ fn a_packet_of_rtp_padding_alone_is_no_loss() {
     second[3] += 1;
     datagrams.extend([probe.into(), second.into()]);
 
-    let mut reassembler = Reassembler::new(Limits::default());
+    let mut reassembler = Reassembler::new(Form::Frame, Limits::default());
     let mut out = Vec::new();
     for datagram in datagrams {
         assert_eq!(reassembler.push(received(datagram), ms(0)), Ok(()));

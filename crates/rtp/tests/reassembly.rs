@@ -7,7 +7,7 @@ use common::{Sender, VIDEO, data, drain, frames, losses, ms, packet, push, refus
 use subrosa_rtp::{Assembled, Form, Limits, PushError, Reassembler, RtpPayload};
 
 fn reassembler() -> Reassembler {
-    Reassembler::new(Limits::default())
+    Reassembler::new(Form::Frame, Limits::default())
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn packets_and_frames_may_come_in_any_order_and_leave_in_theirs() {
     packets.extend(sender.send(b"3"));
     packets.reverse();
 
-    let mut reassembler = Reassembler::starting_at(1_000, Limits::default());
+    let mut reassembler = Reassembler::starting_at(1_000, Form::Frame, Limits::default());
     let mut out = Vec::new();
     for packet in packets {
         assert_eq!(out, [], "nothing comes before the first packet does");
@@ -154,11 +154,8 @@ fn copies_are_refused_whether_the_first_is_waiting_or_gone() {
 fn fragments_that_disagree_make_no_frame() {
     let first = packet(1, b"\x80one");
     let last = packet(2, b"\x40two");
-    let disagreeing = [
-        RtpPayload { payload: Bytes::from_static(b"\x60two"), ..last.clone() }, // the T bit
-        RtpPayload { timestamp: 1, ..last.clone() },
-        RtpPayload { payload_type: VIDEO + 1, ..last.clone() },
-    ];
+    let disagreeing =
+        [RtpPayload { timestamp: 1, ..last.clone() }, RtpPayload { payload_type: VIDEO + 1, ..last.clone() }];
     for last in disagreeing {
         let mut reassembler = reassembler();
         let _ = push(&mut reassembler, first.clone(), ms(0));
@@ -182,8 +179,26 @@ fn a_new_beginning_ends_an_unfinished_frame() {
 }
 
 #[test]
-fn the_t_bit_is_passed_on() {
-    let mut reassembler = reassembler();
+fn a_flipped_t_bit_makes_no_frame_and_nothing_waits_for_it() {
+    for place in 0..3 {
+        let mut reassembler = Reassembler::starting_at(1, Form::Frame, Limits::default());
+        let descriptors = [0x80, 0x00, 0x40].map(|byte: u8| [byte, 0xAA]);
+        for (sequence, mut payload) in (1..).zip(descriptors) {
+            if usize::from(sequence) == place + 1 {
+                payload[0] ^= 0x20;
+            }
+            let out = push(&mut reassembler, packet(sequence, &payload), ms(0));
+            assert_eq!(data(&out), [b""; 0]);
+        }
+        assert_eq!(data(&push(&mut reassembler, packet(4, b"\xC0next"), ms(0))), [b"next"]);
+        let stats = reassembler.stats();
+        assert_eq!((stats.wrong_form, stats.discarded, stats.lost_packets), (1, 3, 0));
+    }
+}
+
+#[test]
+fn the_per_packet_form_is_put_together_alike() {
+    let mut reassembler = Reassembler::new(Form::Packet, Limits::default());
     let _ = push(&mut reassembler, packet(1, b"\xA0per "), ms(0));
     let _ = push(&mut reassembler, packet(2, b"\x20pack"), ms(0));
     let out = push(&mut reassembler, packet(3, b"\x7Fet"), ms(0)); // reserved bits set
@@ -240,7 +255,7 @@ fn reordering_at_the_very_start_loses_nothing_once_the_beginning_comes() {
 
 #[test]
 fn who_knows_the_first_number_also_knows_that_the_first_frame_is_missing() {
-    let mut reassembler = Reassembler::starting_at(65_535, Limits::default());
+    let mut reassembler = Reassembler::starting_at(65_535, Form::Frame, Limits::default());
     assert_eq!(push(&mut reassembler, packet(0, b"\xC0second"), ms(0)), []);
     let out = push(&mut reassembler, packet(65_535, b"\xC0first"), ms(5));
     assert_eq!(data(&out), [&b"first"[..], b"second"]);
@@ -333,7 +348,7 @@ fn a_restart_a_little_behind_is_followed_after_a_silence() {
 #[test]
 fn a_full_reassembler_gives_up_the_oldest_gap_and_goes_on() {
     let limits = Limits { max_packets: 16, ..Limits::default() };
-    let mut reassembler = Reassembler::new(limits);
+    let mut reassembler = Reassembler::new(Form::Frame, limits);
     let _ = push(&mut reassembler, packet(0, b"\xC0x"), ms(0));
     let mut out = Vec::new();
     for sequence in 2..=17 {
@@ -348,7 +363,7 @@ fn a_full_reassembler_gives_up_the_oldest_gap_and_goes_on() {
 
 #[test]
 fn a_frame_of_more_packets_than_are_kept_is_dropped() {
-    let mut reassembler = Reassembler::new(Limits { max_packets: 16, ..Limits::default() });
+    let mut reassembler = Reassembler::new(Form::Frame, Limits { max_packets: 16, ..Limits::default() });
     let mut sender = Sender::new(0, 2);
     let mut out = Vec::new();
     for packet in sender.send(&[1; 40]).into_iter().chain(sender.send(b"next")) {
@@ -363,7 +378,7 @@ fn a_frame_of_more_packets_than_are_kept_is_dropped() {
 #[test]
 fn a_frame_of_more_bytes_than_allowed_is_dropped_and_its_neighbours_are_not() {
     let limits = Limits { max_frame_bytes: 100, ..Limits::default() };
-    let mut reassembler = Reassembler::new(limits);
+    let mut reassembler = Reassembler::new(Form::Frame, limits);
     let mut sender = Sender::new(0, 31);
     let mut out = Vec::new();
     let (largest, too_large) = ([1; 100], [2; 101]);
@@ -379,7 +394,7 @@ fn a_frame_of_more_bytes_than_allowed_is_dropped_and_its_neighbours_are_not() {
 
 #[test]
 fn a_caller_that_does_not_poll_is_told_to() {
-    let mut reassembler = Reassembler::new(Limits { max_bytes: 8, ..Limits::default() });
+    let mut reassembler = Reassembler::new(Form::Frame, Limits { max_bytes: 8, ..Limits::default() });
     for sequence in 0..4 {
         assert_eq!(reassembler.push(packet(sequence, b"\xC0xx"), ms(0)), Ok(()));
     }
@@ -391,7 +406,8 @@ fn a_caller_that_does_not_poll_is_told_to() {
 
 #[test]
 fn limits_of_nothing_still_let_single_packets_through() {
-    let mut reassembler = Reassembler::new(Limits { max_packets: 0, max_bytes: 0, ..Limits::default() });
+    let mut reassembler =
+        Reassembler::new(Form::Frame, Limits { max_packets: 0, max_bytes: 0, ..Limits::default() });
     for sequence in 0..10 {
         assert_eq!(data(&push(&mut reassembler, packet(sequence, b"\xC0x"), ms(0))), [b"x"]);
     }

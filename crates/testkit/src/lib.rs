@@ -2,3 +2,4 @@
 
 pub mod media;
 pub mod room;
+pub mod table;

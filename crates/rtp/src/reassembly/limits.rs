@@ -80,13 +80,16 @@ pub struct Stats {
     pub stray: u64,
     /// Packets dropped as no complete frame could be made of them.
     pub discarded: u64,
+    /// Of these, packets whose T bit was not that of the stream: somebody on the way changed it, or the sender is not what was
+    /// agreed on.
+    pub wrong_form: u64,
     /// Sequence numbers that were given up.
     pub lost_packets: u64,
     /// Frames given out.
     pub frames: u64,
     /// Frames whose beginning came, but not the rest, or not in agreement.
     pub incomplete_frames: u64,
-    /// Of these, frames whose fragments disagreed in T bit, timestamp or payload type.
+    /// Of these, frames whose fragments disagreed in timestamp or payload type.
     pub mismatched: u64,
     /// Jumps of the sequence numbers that were followed.
     pub restarts: u64,

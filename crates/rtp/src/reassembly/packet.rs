@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
-use crate::descriptor::Descriptor;
+use crate::descriptor::{Descriptor, Form};
 
 /// One received RTP packet: the header fields that matter here, and the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,16 +56,25 @@ pub(super) struct Held {
 pub(super) enum Content {
     /// An RTP packet of padding alone, as sent to probe for bandwidth: it only takes up a sequence number.
     Padding,
+    /// Its T bit is not that of the stream. Kept for its sequence number alone, so that nothing waits for it.
+    Foreign,
     Fragment(Descriptor, Bytes),
 }
 
 impl Held {
-    pub(super) fn parse(packet: RtpPayload, arrived: Duration) -> Result<Self, PushError> {
+    pub(super) fn parse(packet: RtpPayload, form: Form, arrived: Duration) -> Result<Self, PushError> {
         let RtpPayload { sequence: _, timestamp, payload_type, marker, mut payload } = packet;
         let content = match payload.try_get_u8() {
             Err(_) => Content::Padding,
             Ok(_) if payload.is_empty() => return Err(PushError::Malformed),
-            Ok(descriptor) => Content::Fragment(Descriptor::parse(descriptor), payload),
+            Ok(descriptor) => {
+                let descriptor = Descriptor::parse(descriptor);
+                if descriptor.form == form {
+                    Content::Fragment(descriptor, payload)
+                } else {
+                    Content::Foreign
+                }
+            }
         };
         Ok(Self { arrived, timestamp, payload_type, marker, content })
     }
@@ -73,7 +82,7 @@ impl Held {
     /// Returns the bytes of content that this packet keeps in memory.
     pub(super) fn len(&self) -> usize {
         match &self.content {
-            Content::Padding => 0,
+            Content::Padding | Content::Foreign => 0,
             Content::Fragment(_, bytes) => bytes.len(),
         }
     }

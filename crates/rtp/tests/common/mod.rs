@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use subrosa_rtp::{Assembled, Loss, MarkerBit, Packetizer, PushError, Reassembler, RtpPayload, SealedFrame};
+use subrosa_rtp::{
+    Assembled, Form, Loss, MarkerBit, Packetizer, PushError, Reassembler, RtpPayload, SealedFrame,
+};
 
 pub(crate) const VIDEO: u8 = 96;
 
@@ -32,7 +34,7 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(first_sequence: u16, mtu: usize) -> Self {
-        let packetizer = Packetizer::new(mtu).expect("a usable MTU");
+        let packetizer = Packetizer::new(Form::Frame, mtu).expect("a usable MTU");
         Self { packetizer, sequence: first_sequence, timestamp: 0 }
     }
 
