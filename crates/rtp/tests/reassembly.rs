@@ -2,7 +2,6 @@
 
 mod common;
 
-use bytes::Bytes;
 use common::{Sender, VIDEO, data, drain, frames, losses, ms, packet, push, refused, run_out};
 use subrosa_rtp::{Assembled, Form, Limits, PushError, Reassembler, RtpPayload};
 
