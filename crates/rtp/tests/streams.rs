@@ -134,7 +134,10 @@ fn in_the_per_packet_form_a_codecs_own_packets_travel_each_by_itself() {
     let sealer = table.sealer("Ann", TrackKind::Camera);
     let mut camera = Line::new(sealer, Codec::Vp8, Form::Packet, VP8_PACKETS);
     let mut bob = receiver(&table, "Bob");
-    let (mut payloader, mut depacketizer) = (Vp8Payloader::default(), Vp8Packet::default());
+    // With picture ids, as this depacketizer refuses payloads of less than four bytes.
+    let mut payloader = Vp8Payloader::default();
+    payloader.enable_picture_id = true;
+    let mut depacketizer = Vp8Packet::default();
     let room = camera.stream.media_payload();
     for frame in VideoClip::parse(fixture_video()).expect("a clip").frames {
         let payloads = payloader.payload(room, &frame.data).expect("VP8");
