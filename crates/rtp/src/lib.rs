@@ -50,6 +50,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod descriptor;
+pub mod extension;
 mod fragment;
 mod incoming;
 mod outgoing;
