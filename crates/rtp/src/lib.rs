@@ -62,5 +62,7 @@ pub use fragment::{EmptyFrame, Fragment, Fragments, MarkerBit, MtuTooSmall, Pack
 pub use incoming::{
     ConnectionLimits, IncomingError, IncomingStreams, PayloadFormat, Received, ReceivedFrame, Refusal,
 };
-pub use outgoing::{MediaFrame, OutgoingFrame, OutgoingPacket, OutgoingPackets, OutgoingStream};
+pub use outgoing::{
+    MediaFrame, OutgoingError, OutgoingFrame, OutgoingPacket, OutgoingPackets, OutgoingStream,
+};
 pub use reassembly::{Assembled, Limits, Loss, PushError, Reassembler, RtpPayload, SealedFrame, Stats};

@@ -6,7 +6,8 @@ use bytes::{Bytes, BytesMut};
 use subrosa::{Codec, Metadata, SealError, Sealed, Sealer, TrackId};
 
 use crate::descriptor::Form;
-use crate::fragment::{Fragments, MarkerBit, MtuTooSmall, Packetizer};
+use crate::extension::{FrameHeader, Layer, LayeredWriter, ScalabilityMode, WriteError};
+use crate::fragment::{Fragment, Fragments, MarkerBit, MtuTooSmall, Packetizer};
 
 /// Seals one track and cuts it into RTP payloads: what an adapter to an RTP stack puts before that stack.
 ///
@@ -19,6 +20,8 @@ pub struct OutgoingStream {
     sealer: Sealer,
     codec: Codec,
     packetizer: Packetizer,
+    /// Describes the frames to servers that must not look into them.
+    layers: Option<LayeredWriter>,
     /// One sealed frame; kept for its memory.
     sealed: BytesMut,
 }
@@ -29,6 +32,8 @@ pub struct MediaFrame<'a> {
     data: &'a [u8],
     timestamp: u32,
     marker: Option<MarkerBit>,
+    keyframe: bool,
+    layer: Layer,
 }
 
 /// A frame that was sealed, on its way into packets.
@@ -46,6 +51,22 @@ pub struct OutgoingFrame {
 #[derive(Debug, Clone)]
 pub struct OutgoingPackets {
     fragments: Fragments,
+    header: Option<FrameHeader>,
+    /// The next is the frame's first.
+    first: bool,
+}
+
+/// A frame was not sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutgoingError {
+    /// Nothing may be sealed, or not this. [`SealError::NotReady`] and [`SealError::Paused`] pass: the frame is for nobody, and the
+    /// next one may be for somebody.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The frame does not fit the stream's layers: what [`MediaFrame`] says of it is wrong, or a keyframe is due.
+    #[error(transparent)]
+    Layer(#[from] WriteError),
 }
 
 /// What goes into one RTP packet.
@@ -62,7 +83,25 @@ pub struct OutgoingPacket {
 impl<'a> MediaFrame<'a> {
     /// A frame with its RTP timestamp, in units of the media clock (90 kHz for video, 48 kHz for Opus).
     pub const fn new(data: &'a [u8], timestamp: u32) -> Self {
-        Self { data, timestamp, marker: None }
+        Self {
+            data,
+            timestamp,
+            marker: None,
+            keyframe: false,
+            layer: Layer { spatial_id: 0, temporal_id: 0 },
+        }
+    }
+
+    /// Says that the frame can be decoded without those before it. Only a stream [with layers](OutgoingStream::with_layers) asks.
+    #[must_use]
+    pub const fn keyframe(self, keyframe: bool) -> Self {
+        Self { keyframe, ..self }
+    }
+
+    /// Says which layer the frame is of. Only a stream [with layers](OutgoingStream::with_layers) asks.
+    #[must_use]
+    pub const fn layer(self, layer: Layer) -> Self {
+        Self { layer, ..self }
     }
 
     /// Sets the marker bit as the codec's payload format asks for it, where [`OutgoingStream`] cannot know: it marks the end of each
@@ -82,16 +121,31 @@ impl OutgoingStream {
     /// [`MtuTooSmall`] if a payload could not hold one byte beside its descriptor.
     pub fn new(sealer: Sealer, codec: Codec, form: Form, mtu_payload: usize) -> Result<Self, MtuTooSmall> {
         let packetizer = Packetizer::new(form, mtu_payload)?;
-        Ok(Self { sealer, codec, packetizer, sealed: BytesMut::new() })
+        Ok(Self { sealer, codec, packetizer, layers: None, sealed: BytesMut::new() })
+    }
+
+    /// Describes each frame to servers by the AV1 dependency descriptor, whatever the codec, so that they can find keyframes and drop
+    /// layers. It tells them the layers and the rhythm of the stream.
+    ///
+    /// The first frame must be a keyframe then, and each must say its [`layer`](MediaFrame::layer) and whether it is a
+    /// [`keyframe`](MediaFrame::keyframe).
+    #[must_use]
+    pub fn with_layers(mut self, mode: ScalabilityMode) -> Self {
+        self.layers = Some(LayeredWriter::new(mode));
+        self
     }
 
     /// Seals one frame, or in the per-packet form one payload of the codec's packetizer, and cuts it into RTP payloads.
     ///
     /// # Errors
     ///
-    /// Those of [`Sealer::seal`]. [`SealError::NotReady`] and [`SealError::Paused`] pass: the frame is for nobody, and the next
-    /// one may be for somebody.
-    pub fn send(&mut self, frame: &MediaFrame<'_>) -> Result<OutgoingFrame, SealError> {
+    /// [`OutgoingError`]. Those of [`Sealer::seal`], and what makes a frame no frame of the stream's layers.
+    pub fn send(&mut self, frame: &MediaFrame<'_>) -> Result<OutgoingFrame, OutgoingError> {
+        // First, and kept where nothing is sent then: later frames depend on this one, and servers must know that it is missing.
+        let header = match &mut self.layers {
+            Some(layers) => Some(layers.next_frame(frame.layer, frame.keyframe)?),
+            None => None,
+        };
         let metadata = match self.packetizer.form() {
             Form::Frame => Metadata::frame(self.codec),
             Form::Packet => Metadata::packet(self.codec),
@@ -101,7 +155,8 @@ impl OutgoingStream {
         let usual = if self.codec.is_audio() { MarkerBit::Never } else { MarkerBit::OnLast };
         let fragments = self.packetizer.packetize(&self.sealed, frame.marker.unwrap_or(usual));
         let fragments = fragments.expect("a sealed frame has a header and a tag");
-        Ok(OutgoingFrame { sealed, timestamp: frame.timestamp, packets: OutgoingPackets { fragments } })
+        let packets = OutgoingPackets { fragments, header, first: true };
+        Ok(OutgoingFrame { sealed, timestamp: frame.timestamp, packets })
     }
 
     /// Returns the MTU to tell the codec's packetizer in the per-packet form; see [`Packetizer::media_payload`].
@@ -124,8 +179,10 @@ impl Iterator for OutgoingPackets {
     type Item = OutgoingPacket;
 
     fn next(&mut self) -> Option<OutgoingPacket> {
-        let fragment = self.fragments.next()?;
-        Some(OutgoingPacket { payload: fragment.payload, marker: fragment.marker, descriptor: None })
+        let Fragment { payload, marker } = self.fragments.next()?;
+        let (first, last) = (core::mem::take(&mut self.first), self.fragments.len() == 0);
+        let descriptor = self.header.as_ref().map(|header| header.packet(first, last).into());
+        Some(OutgoingPacket { payload, marker, descriptor })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

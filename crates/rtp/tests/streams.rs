@@ -6,9 +6,10 @@ use bytes::Bytes;
 use rtc_rtp::codec::vp8::{Vp8Packet, Vp8Payloader};
 use rtc_rtp::packetizer::{Depacketizer, Payloader};
 use subrosa::{Codec, FrameFault, Sealer, TrackKind};
+use subrosa_rtp::extension::{DescriptorReader, Layer, ScalabilityMode, WriteError};
 use subrosa_rtp::{
-    ConnectionLimits, Form, IncomingError, IncomingStreams, Limits, MarkerBit, MediaFrame, OutgoingStream,
-    PayloadFormat, Received, ReceivedFrame, Refusal, RtpPayload,
+    ConnectionLimits, Form, IncomingError, IncomingStreams, Limits, MarkerBit, MediaFrame, OutgoingError,
+    OutgoingStream, PayloadFormat, Received, ReceivedFrame, Refusal, RtpPayload,
 };
 use subrosa_testkit::media::{AudioClip, VideoClip, fixture_audio, fixture_video};
 use subrosa_testkit::table::Table;
@@ -166,6 +167,56 @@ fn a_payload_too_long_for_a_packet_is_cut_in_the_per_packet_form_too() {
     assert_eq!(descriptors, [0xA0, 0x20, 0x20, 0x60]);
     let frames = frames(push(&mut receiver(&table, "Bob"), SSRC, packets));
     assert_eq!(frames[0].data, media);
+}
+
+#[test]
+fn a_server_may_rewrite_what_servers_rewrite() {
+    let table = Table::of(&["Ann", "Bob"]);
+    let mut camera = Line::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, VP8);
+    let mut bob = receiver(&table, "Bob");
+    bob.set_format(45, PayloadFormat { codec: Codec::Vp8, form: Form::Frame }); // as the server and Bob agreed
+    for (number, frame) in (0..).zip(VideoClip::parse(fixture_video()).expect("a clip").frames) {
+        let mut packets = camera.send(&frame.data, number * 3_000);
+        for packet in &mut packets {
+            packet.sequence = packet.sequence.wrapping_add(40_000);
+            packet.timestamp = packet.timestamp.wrapping_mul(7);
+            packet.payload_type = 45;
+            packet.marker = !packet.marker;
+        }
+        let frames = frames(push(&mut bob, !SSRC, packets));
+        assert_eq!((frames.len(), &frames[0].data[..]), (1, &frame.data[..]));
+    }
+}
+
+#[test]
+fn a_server_is_told_what_it_cannot_see() {
+    let table = Table::of(&["Ann", "Bob"]);
+    let stream = OutgoingStream::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, MTU);
+    let mut stream = stream.expect("a usable MTU").with_layers(ScalabilityMode::L1T2);
+    let layer = |temporal_id| Layer { spatial_id: 0, temporal_id };
+    let upper = MediaFrame::new(&[1; 50], 0).layer(layer(1));
+    assert_eq!(stream.send(&upper).err(), Some(OutgoingError::Layer(WriteError::KeyframeNeeded)));
+
+    let mut server = DescriptorReader::new();
+    let keyframe = MediaFrame::new(&[1; 3_000], 0).keyframe(true);
+    let mut seen = Vec::new();
+    for frame in [keyframe, upper, MediaFrame::new(&[1; 1_500], 0)] {
+        for packet in stream.send(&frame).expect("it may seal").packets {
+            let read = server.read(&packet.descriptor.expect("there is one")).expect("it is in order");
+            let base =
+                server.structure().and_then(|it| it.decode_target(layer(0), u32::MAX)).expect("a target");
+            seen.push((read.start_of_frame, read.end_of_frame, read.is_keyframe(), read.needed_for(base)));
+        }
+    }
+    let expected = [
+        (true, false, true, true),
+        (false, false, true, true),
+        (false, true, true, true),
+        (true, true, false, false),
+        (true, false, false, true),
+        (false, true, false, true),
+    ];
+    assert_eq!(seen, expected);
 }
 
 #[test]
