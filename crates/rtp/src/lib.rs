@@ -53,6 +53,7 @@ mod descriptor;
 pub mod extension;
 mod fragment;
 mod reassembly;
+pub mod sdp;
 
 // The public interface is:
 pub use descriptor::{Descriptor, Form};
