@@ -55,6 +55,7 @@ mod fragment;
 mod incoming;
 mod outgoing;
 mod reassembly;
+pub mod sdp;
 
 // The public interface is:
 pub use descriptor::{Descriptor, Form};
