@@ -273,3 +273,160 @@ fn rbsp_start(payload: &[u8]) -> Short {
     }
     rbsp
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::{BufMut, BytesMut};
+
+    use super::super::h264::H264;
+    use super::super::h265::H265;
+    use super::*;
+
+    /// Has the unit carried by these bytes instead of an SFrame.
+    fn transformed<F: Family>(unit: &[u8], sframe: &[u8]) -> Option<(BytesMut, Vec<u8>)> {
+        let mut out = BytesMut::new();
+        let clear = front::<F>(unit, &mut out)?;
+        let sframe_at = out.len();
+        out.put_slice(sframe);
+        back::<F>(&mut out, sframe_at, &clear);
+        Some((out, clear.to_vec()))
+    }
+
+    fn escaped(payload: &[u8]) -> Vec<u8> {
+        let mut out = BytesMut::from(payload);
+        escape(&mut out, 0);
+        out.to_vec()
+    }
+
+    fn unescaped(payload: &[u8]) -> Option<Vec<u8>> {
+        let mut payload = BytesMut::from(payload);
+        unescape(&mut payload).map(|()| payload.to_vec())
+    }
+
+    #[test]
+    fn what_would_be_a_start_code_is_escaped() {
+        for (raw, expected) in [
+            (&[1, 0, 0, 1, 0x80][..], &[1, 0, 0, 3, 1, 0x80][..]),
+            (&[0, 0, 0, 0, 0, 0x80], &[0, 0, 3, 0, 0, 3, 0, 0x80]),
+            (&[0, 0, 2, 0, 0, 3, 0, 0, 4], &[0, 0, 3, 2, 0, 0, 3, 3, 0, 0, 4]),
+            (&[0, 0, 0x80], &[0, 0, 0x80]),
+            (&[0, 1, 0, 2, 0x80], &[0, 1, 0, 2, 0x80]),
+        ] {
+            assert_eq!(escaped(raw), expected);
+            assert_eq!(unescaped(expected).as_deref(), Some(raw));
+        }
+    }
+
+    #[test]
+    fn only_what_was_written_so_is_unescaped() {
+        for bytes in [&[0, 0, 1, 9][..], &[0, 0, 2, 9], &[0, 0, 0, 9], &[0, 0, 3, 4], &[5, 0, 0, 3]] {
+            assert_eq!(unescaped(bytes), None);
+        }
+        assert_eq!(unescaped(&[0, 0]).as_deref(), Some(&[0, 0][..]));
+    }
+
+    #[test]
+    fn every_payload_of_few_values_goes_there_and_back() {
+        // All of 6 bytes out of five values.
+        for number in 0..5_usize.pow(6) {
+            let payload: Vec<u8> =
+                (0..6).map(|place| [0, 1, 3, 4, 0x80][number / 5_usize.pow(place) % 5]).collect();
+            let payload = [&payload[..], &[STOP]].concat();
+            let escaped = escaped(&payload);
+            assert!(!escaped.windows(3).any(|window| window[..2] == [0, 0] && window[2] < 3));
+            assert_eq!(unescaped(&escaped).as_ref(), Some(&payload));
+        }
+    }
+
+    #[test]
+    fn units_are_found_between_start_codes_of_either_length() {
+        let nals = |bytes: &[u8]| -> Option<Vec<Vec<u8>>> {
+            Some(Nals::of(bytes)?.map(|nal| bytes[nal].to_vec()).collect())
+        };
+        let stream = [0, 0, 0, 0, 1, 9, 0xf0, 0, 0, 1, 0x65, 0, 0, 3, 1, 0, 0, 0, 0, 1, 0, 0, 1, 6, 5, 0, 0];
+        assert_eq!(nals(&stream), Some(vec![vec![9, 0xf0], vec![0x65, 0, 0, 3, 1], vec![6, 5]]));
+        assert_eq!(nals(&[0, 0, 1]), Some(vec![]));
+        for bytes in [&[][..], &[0, 0], &[0, 0, 0], &[1, 0, 0, 1, 0x65], &[0x65, 1, 2, 3]] {
+            assert_eq!(nals(bytes), None);
+        }
+    }
+
+    #[test]
+    fn a_key_frame_shows_the_sets_that_its_first_slice_refers_to() {
+        // SPS 0, SPS 1, PPS 0 (of SPS 0), PPS 1 (of SPS 1), an IDR slice with PPS 1; ids in Exp-Golomb: 0 is 1, 1 is 010.
+        let unit = [
+            &[0, 0, 0, 1, 0x67, 77, 0, 30, 0b1000_0000][..],
+            &[0, 0, 0, 1, 0x67, 77, 0, 31, 0b0100_0001],
+            &[0, 0, 1, 0x68, 0b1100_0001, 0, 0, 1, 0x68, 0b0100_1001],
+            &[0, 0, 1, 0x65, 0b1011_0101, 0x11, 0x22], // first_mb 0 (1), slice_type 2 (011), PPS 1 (010)
+        ]
+        .concat();
+        let (mut out, clear) = transformed::<H264>(&unit, &[7, 0, 0, 1]).expect("an access unit");
+        let expected = [
+            &[0, 0, 0, 1, 0x67, 77, 0, 31, 0b0100_0001][..],
+            &[0, 0, 0, 1, 0x68, 0b0100_1001, 0, 0, 0, 1, 0x65, 0b1011_0101, 7, 0, 0, 3, 1, 0x80],
+        ]
+        .concat();
+        assert_eq!((&out[..], &clear[..]), (&expected[..], &[0x65, 0b1011_0101][..]));
+        assert_eq!(split::<H264>(&mut out).expect("this form").to_vec(), clear);
+        assert_eq!(out, [7, 0, 0, 1][..]);
+    }
+
+    #[test]
+    fn sets_are_shown_together_or_not_at_all() {
+        let unit = [0, 0, 1, 0x68, 0b1100_0001, 0, 0, 1, 0x65, 0b1011_1000]; // a PPS without its SPS
+        let (out, clear) = transformed::<H264>(&unit, &[7]).expect("an access unit");
+        assert_eq!(
+            (&out[..], &clear[..]),
+            (&[0, 0, 0, 1, 0x65, 0b1011_1000, 7, 0x80][..], &[0x65, 0b1011_1000][..])
+        );
+    }
+
+    #[test]
+    fn a_unit_without_a_slice_is_carried_by_sei() {
+        let (mut out, clear) = transformed::<H264>(&[0, 0, 1, 0x67, 77, 0, 30, 0x80], &[7]).expect("a unit");
+        assert_eq!((&out[..], &clear[..]), (&[0, 0, 0, 1, 6, 7, 0x80][..], &[6][..]));
+        assert!(split::<H264>(&mut out).is_ok());
+        let (out, clear) = transformed::<H265>(&[0, 0, 1, 0x46, 1, 0x50], &[7]).expect("a unit");
+        assert_eq!((&out[..], &clear[..]), (&[0, 0, 0, 1, 0x4e, 1, 7, 0x80][..], &[0x4e, 1][..]));
+    }
+
+    #[test]
+    fn irap_slices_of_h265_have_a_bit_more() {
+        // TRAIL_R: 1, PPS 0 (1); IDR_N_LP: 1, 0, PPS 0 (1). Both with the first bytes of what follows.
+        let (_, clear) = transformed::<H265>(&[0, 0, 1, 0x02, 1, 0b1101_0000, 9], &[7]).expect("a unit");
+        assert_eq!(clear, [0x02, 1, 0b1101_0000]);
+        // PPS 63 (13 bits): 2 + 13 bits, or 1 + 13.
+        let (_, clear) =
+            transformed::<H265>(&[0, 0, 1, 0x28, 1, 0b1000_0000, 0b1000_0000, 9], &[7]).expect("a unit");
+        assert_eq!(clear.len(), 4);
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        for unit in [
+            &[][..],
+            &[0, 0, 1],
+            &[0x65, 0x88],
+            &[0, 0, 1, 0xe5, 0x88],
+            &[0, 0, 1, 0x65],
+            &[0, 0, 1, 0x65, 0, 0],
+        ] {
+            assert!(transformed::<H264>(unit, &[]).is_none(), "{unit:?}");
+        }
+        for unit in [&[0, 0, 1, 2][..], &[0, 0, 1, 2, 0, 0xff], &[0, 0, 1, 2, 1], &[0, 0, 1, 0x82, 1, 0xff]] {
+            assert!(transformed::<H265>(unit, &[]).is_none(), "{unit:?}");
+        }
+        for (frame, error) in [
+            (&[][..], NotThisForm::Malformed),
+            (&[0, 0, 1], NotThisForm::NoSframe),
+            (&[0, 0, 1, 9, 0xf0, 0, 0, 1, 0x67, 1], NotThisForm::NoSframe),
+            (&[0, 0, 1, 0x65, 0b1011_1000, 7], NotThisForm::Malformed), // no stop
+            (&[0, 0, 1, 0x65, 0x80], NotThisForm::Malformed),           // no slice header
+            (&[0, 0, 1, 12, 0xff, 0x80], NotThisForm::Malformed),       // filler
+            (&[0, 0, 1, 6, 7, 0x80, 0, 0, 1, 6, 7, 0x80], NotThisForm::Malformed),
+        ] {
+            assert_eq!(split::<H264>(&mut BytesMut::from(frame)).err(), Some(error), "{frame:?}");
+        }
+    }
+}
