@@ -68,7 +68,8 @@
 //! # let answer = drain(&mut ann).unwrap();
 //! # let HostAnswer::Admitted(admission) = bob.open_answer(&answer.payload).unwrap() else { panic!() };
 //! # let mut bob = bob.accept(admission, Time::ZERO).unwrap();
-//! # drain(&mut bob);
+//! # ann.handle_message(&drain(&mut bob).unwrap(), Time::ZERO).unwrap();
+//! # drain(&mut ann);
 //! # let (mut sealer, mut opener) = (ann.sealer(TrackKind::Camera).unwrap(), bob.opener());
 //!
 //! // An access unit of one slice.

@@ -30,7 +30,11 @@ impl Pair {
             panic!("denied");
         };
         let mut bob = bob.accept(admission, Time::ZERO).unwrap();
-        drain(&mut bob);
+        // That he has the keys: only then are they sealed with.
+        for message in drain(&mut bob) {
+            ann.handle_message(&message, Time::ZERO).unwrap();
+        }
+        drain(&mut ann);
         let sealer = ann.sealer(TrackKind::Camera).unwrap();
         Self { sealer, opener: bob.opener(), _calls: [ann, bob] }
     }
@@ -42,10 +46,20 @@ impl Pair {
     }
 
     pub(crate) fn open(&mut self, codec: Codec, frame: &[u8]) -> Result<Vec<u8>, OpenError> {
+        self.try_open(codec, frame).map(|opened| opened.expect("it is of the epoch that is here"))
+    }
+
+    /// Whether nothing comes out: the frame is refused, or held until an epoch comes to which it does not belong.
+    pub(crate) fn refuses(&mut self, codec: Codec, frame: &[u8]) -> bool {
+        !matches!(self.try_open(codec, frame), Ok(Some(_)))
+    }
+
+    /// `None` if the frame is held, for an epoch that it claims to be of.
+    pub(crate) fn try_open(&mut self, codec: Codec, frame: &[u8]) -> Result<Option<Vec<u8>>, OpenError> {
         let mut frame = BytesMut::from(frame);
         match codec::open(&mut self.opener, codec, &mut frame)? {
-            Opening::Opened(_) => Ok(frame.to_vec()),
-            Opening::Held(id) => panic!("{id:?}: there is one epoch"),
+            Opening::Opened(_) => Ok(Some(frame.to_vec())),
+            Opening::Held(_) => Ok(None),
         }
     }
 }

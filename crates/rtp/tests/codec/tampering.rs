@@ -33,22 +33,22 @@ fn is_of_no_consequence(codec: Codec, sealed: &[u8], position: usize) -> bool {
 #[test]
 fn any_flipped_bit_is_refused() {
     for codec in clips::ALL {
-        let mut pair = Pair::new();
         for original in samples(codec) {
+            let mut pair = Pair::new();
             let sealed = pair.seal(codec, &original).unwrap();
-            let (mut refused, mut same) = (0, 0);
+            let (mut refused, mut held, mut same) = (0, 0, 0);
             for bit in 0..sealed.len() * 8 {
                 let mut changed = sealed.to_vec();
                 changed[bit / 8] ^= 0x80 >> (bit % 8);
                 let at = bit / 8;
-                // A pair of its own each time: a frame opens but once.
-                match pair.open(codec, &changed) {
-                    Err(OpenError::NotThisForm(_)) => refused += 1,
+                match pair.try_open(codec, &changed) {
+                    Ok(None) => held += 1, // a bit of the epoch in its KID, which never comes
                     Err(OpenError::Frame(error)) => {
                         assert_ne!(error.reason, FrameFault::Replayed, "{codec:?}, bit {bit}");
                         refused += 1;
                     }
-                    Ok(opened) => {
+                    Err(_) => refused += 1,
+                    Ok(Some(opened)) => {
                         assert!(is_of_no_consequence(codec, &sealed, at), "{codec:?}, bit {bit}");
                         assert_eq!(opened, original, "{codec:?}, bit {bit}");
                         same += 1;
@@ -59,7 +59,7 @@ fn any_flipped_bit_is_refused() {
             // That it was not refused for another reason.
             assert_eq!(pair.open(codec, &sealed).unwrap(), original);
             println!(
-                "{codec:?}: {refused} of {} flipped bits refused, {same} change nothing",
+                "{codec:?}: {refused} of {} flipped bits refused, {held} held, {same} change nothing",
                 sealed.len() * 8
             );
         }
@@ -73,7 +73,7 @@ fn any_cut_is_refused() {
         for original in samples(codec) {
             let sealed = pair.seal(codec, &original).unwrap();
             for len in 0..sealed.len() {
-                assert!(pair.open(codec, &sealed[..len]).is_err(), "{codec:?}, {len}");
+                assert!(pair.refuses(codec, &sealed[..len]), "{codec:?}, {len}");
             }
             assert_eq!(pair.open(codec, &sealed).unwrap(), original);
         }
@@ -87,7 +87,7 @@ fn a_frame_of_one_codec_is_refused_as_another() {
             let mut pair = Pair::new();
             for original in samples(sent) {
                 let sealed = pair.seal(sent, &original).unwrap();
-                assert!(pair.open(taken, &sealed).is_err(), "{sent:?} as {taken:?}");
+                assert!(pair.refuses(taken, &sealed), "{sent:?} as {taken:?}");
                 assert_eq!(pair.open(sent, &sealed).unwrap(), original);
             }
         }
@@ -99,7 +99,7 @@ fn frames_in_clear_are_never_let_through() {
     for codec in clips::ALL {
         let mut pair = Pair::new();
         for frame in frames(codec) {
-            assert!(pair.open(codec, &frame.data).is_err(), "{codec:?}");
+            assert!(pair.refuses(codec, &frame.data), "{codec:?}");
         }
     }
 }
