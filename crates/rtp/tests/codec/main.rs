@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "clippy lets `#[test]` functions unwrap, but not what they call")]
 
 mod clips;
+mod held;
 mod hostile;
 mod pair;
 mod secrecy;

@@ -12,31 +12,24 @@ pub(crate) struct Pair {
     pub(crate) sealer: Sealer,
     pub(crate) opener: Opener,
     /// The keys are theirs.
-    _calls: [Call; 2],
+    pub(crate) ann: Call,
+    pub(crate) bob: Call,
 }
 
 impl Pair {
     pub(crate) fn new() -> Self {
-        let random = |seed| danger::seeded_random([seed; 32]);
-        let profile = |name| Profile::person(name).unwrap();
-        let mut ann = Call::create(&profile("Ann"), &CallConfig::default(), random(1), Time::ZERO).unwrap();
-        drain(&mut ann);
-        let (bob, knock) = Guest::knock(ann.invite(), &profile("Bob"), random(2)).unwrap();
-        ann.handle_message(&knock, Time::ZERO).unwrap();
-        let commit = drain(&mut ann).pop().unwrap();
-        ann.handle_message(&commit, Time::ZERO).unwrap();
-        let answer = drain(&mut ann).pop().unwrap();
-        let HostAnswer::Admitted(admission) = bob.open_answer(&answer.payload).unwrap() else {
-            panic!("denied");
-        };
-        let mut bob = bob.accept(admission, Time::ZERO).unwrap();
+        let random = danger::seeded_random([1; 32]);
+        let profile = Profile::person("Ann").unwrap();
+        let mut ann = Call::create(&profile, &CallConfig::default(), random, Time::ZERO).unwrap();
+        drain(&mut ann, Time::ZERO);
+        let (mut bob, _) = admit(&mut ann, "Bob", 2, Time::ZERO);
         // That he has the keys: only then are they sealed with.
-        for message in drain(&mut bob) {
+        for message in drain(&mut bob, Time::ZERO) {
             ann.handle_message(&message, Time::ZERO).unwrap();
         }
-        drain(&mut ann);
+        drain(&mut ann, Time::ZERO);
         let sealer = ann.sealer(TrackKind::Camera).unwrap();
-        Self { sealer, opener: bob.opener(), _calls: [ann, bob] }
+        Self { sealer, opener: bob.opener(), ann, bob }
     }
 
     pub(crate) fn seal(&mut self, codec: Codec, frame: &[u8]) -> Result<BytesMut, SealError> {
@@ -64,14 +57,29 @@ impl Pair {
     }
 }
 
+/// Lets somebody into the call; returns his end of it, and the commit, which nobody else has seen yet.
+pub(crate) fn admit(host: &mut Call, name: &str, seed: u8, now: Time) -> (Call, Message) {
+    let random = danger::seeded_random([seed; 32]);
+    let (guest, knock) = Guest::knock(host.invite(), &Profile::person(name).unwrap(), random).unwrap();
+    host.handle_message(&knock, now).unwrap();
+    host.handle_timeout(now); // hosts do not commit at every moment
+    let commit = drain(host, now).pop().unwrap();
+    host.handle_message(&commit, now).unwrap();
+    let answer = drain(host, now).pop().unwrap();
+    let HostAnswer::Admitted(admission) = guest.open_answer(&answer.payload).unwrap() else {
+        panic!("denied");
+    };
+    (guest.accept(admission, now).unwrap(), commit)
+}
+
 /// Drains the outputs until `Timeout`: takes rosters, admits guests, returns what is to be sent.
-fn drain(call: &mut Call) -> Vec<Message> {
+pub(crate) fn drain(call: &mut Call, now: Time) -> Vec<Message> {
     let mut to_send = Vec::new();
     loop {
         match call.poll_output() {
             Output::Send(message) => to_send.push(message),
-            Output::Event(Event::Roster(roster)) => call.roster_taken(roster.epoch, Time::ZERO).unwrap(),
-            Output::Event(Event::Knock(knock)) => call.admit(&[knock.id], Time::ZERO).unwrap(),
+            Output::Event(Event::Roster(roster)) => call.roster_taken(roster.epoch, now).unwrap(),
+            Output::Event(Event::Knock(knock)) => call.admit(&[knock.id], now).unwrap(),
             Output::Event(_) => {}
             Output::Timeout(_) => return to_send,
         }

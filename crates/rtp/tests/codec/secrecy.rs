@@ -36,10 +36,7 @@ fn no_sixteen_bytes_of_the_media_are_in_a_transformed_frame_but_parameter_sets()
 /// How many bytes of parameter sets, or of a sequence header, a transformed frame begins with.
 fn copied_sets(codec: Codec, sealed: &BytesMut) -> usize {
     match codec {
-        Codec::H264 | Codec::H265 => {
-            let codes = sealed.windows(4).enumerate().filter(|(_, window)| window == &[0, 0, 0, 1]);
-            codes.last().unwrap().0
-        }
+        Codec::H264 | Codec::H265 => sealed.windows(4).rposition(|window| window == [0, 0, 0, 1]).unwrap(),
         Codec::Av1 if sealed[0] == 0x0a => 2 + usize::from(sealed[1]),
         _ => 0,
     }

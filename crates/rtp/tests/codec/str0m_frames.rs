@@ -114,13 +114,12 @@ impl Session {
     }
 }
 
-/// Sends a clip and compares what comes out of it.
-fn send_clip(codec: Codec, vp9: Vp9PacketizerMode) {
+/// Sends a clip, and compares what comes out; returns how many frames that were, and which the stack takes for key frames.
+fn send(codec: Codec, vp9: Vp9PacketizerMode, frames: &[Frame]) -> (usize, Vec<usize>) {
     let mut pair = Pair::new();
     let mut session = Session::connect(codec, vp9);
-    let frames = frames(codec);
     let mut last = Duration::ZERO;
-    for frame in &frames {
+    for frame in frames {
         session.advance(frame.at - last);
         last = frame.at;
         let sealed = pair.seal(codec, &frame.data).unwrap();
@@ -137,11 +136,7 @@ fn send_clip(codec: Codec, vp9: Vp9PacketizerMode) {
         }
     }
     assert_eq!(received.len(), frames.len(), "{codec:?}");
-    if vp9 == Vp9PacketizerMode::NonFlexible {
-        // The stack tells key frames by the copies.
-        assert_eq!(keyframes, numbers(&frames), "{codec:?}");
-    }
-    println!("{codec:?} {vp9:?}: {} of {} frames, key frames {keyframes:?}", received.len(), frames.len());
+    (received.len(), keyframes)
 }
 
 fn is_keyframe(extra: &CodecExtra) -> bool {
@@ -160,13 +155,40 @@ fn numbers(frames: &[Frame]) -> Vec<usize> {
 }
 
 #[test]
-fn every_frame_comes_through_identical() {
+fn every_frame_comes_through_identical_and_key_frames_are_known_by_the_copies() {
     for codec in clips::ALL {
-        send_clip(codec, Vp9PacketizerMode::NonFlexible);
+        let frames = frames(codec);
+        let (received, keyframes) = send(codec, Vp9PacketizerMode::NonFlexible, &frames);
+        println!("{codec:?}: {received} of {} frames, key frames {keyframes:?}", frames.len());
+        assert_eq!(keyframes, numbers(&frames), "{codec:?}");
     }
 }
 
 #[test]
 fn so_do_vp9_frames_in_flexible_mode() {
-    send_clip(Codec::Vp9, Vp9PacketizerMode::Flexible);
+    // In which str0m marks all frames as key frames.
+    let (received, _) = send(Codec::Vp9, Vp9PacketizerMode::Flexible, &frames(Codec::Vp9));
+    println!("VP9 in flexible mode: {received} frames");
+}
+
+#[test]
+fn so_do_frames_of_every_length() {
+    // Around the lengths at which a packet is full, and at which sizes take another byte.
+    for codec in [Codec::Vp8, Codec::Vp9, Codec::H264, Codec::H265, Codec::Av1] {
+        let start = match codec {
+            Codec::Av1 => vec![0x12, 0, 0x30], // a frame without a size
+            _ => frames(codec)[1].data[..100].to_vec(),
+        };
+        let lengths = (start.len()..140).chain(960..1_200).chain(2_100..2_400);
+        let frames: Vec<_> = (0..)
+            .zip(lengths)
+            .map(|(number, len)| {
+                let mut data = start.clone();
+                data.resize(len, 0xa5);
+                Frame { data: data.into(), at: Duration::from_millis(5 * number), is_keyframe: false }
+            })
+            .collect();
+        let (received, _) = send(codec, Vp9PacketizerMode::NonFlexible, &frames);
+        println!("{codec:?}: {received} of {} lengths", frames.len());
+    }
 }
