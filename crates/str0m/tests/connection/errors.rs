@@ -61,6 +61,7 @@ fn while_the_call_does_not_seal_nothing_is_sent() {
     pair.send(0, &FRAME).expect("he is in the call");
     let before = pair.ann.sent.len();
     pair.table.remove("Bob");
+    assert!(pair.table.call("Bob").ended().is_some());
     assert_eq!(pair.send(0, &FRAME), Err(SendError::Seal(SealError::Ended)));
     assert_eq!(pair.ann.sent.len(), before);
 }
@@ -85,8 +86,8 @@ fn a_payload_type_that_carries_nothing_known_is_refused() {
 #[test]
 fn frame_mode_is_the_apps_mistake() {
     let frame_mode = |config: RtcConfig| config.set_rtp_mode(false);
-    let (mut pair, mid) = Pair::connected(plain, frame_mode, one(MediaKind::Video));
-    let sender = pair.add_sender(TrackKind::Camera, Codec::Vp8, mid);
+    let (mut pair, mid) = Pair::connected(plain, frame_mode, one(MediaKind::Audio));
+    let sender = pair.add_sender(TrackKind::Microphone, Codec::Opus, mid);
     pair.send(sender, &FRAME).expect("all is in order");
     pair.run_for(std::time::Duration::from_millis(100));
     assert_eq!(pair.bob.errors, [ReceiveError::NotRtpMode]);

@@ -18,6 +18,7 @@ fn cross(pair: &mut Pair, mid: str0m::media::Mid, descriptors: &[Bytes]) -> Vec<
         DependencyDescriptor(descriptor.clone()).set(&mut values);
         stream.write_rtp(RtpWrite::new(pt, sequence.into(), 0, pair.now, &b"\xC0x"[..]).ext_vals(values));
     }
+    pair.flush();
     pair.run_for(std::time::Duration::from_millis(100));
     let packets = pair.bob.packets.iter();
     packets.map(|packet| DependencyDescriptor::of(&packet.header.ext_vals).map(|it| it.0.clone())).collect()

@@ -134,8 +134,13 @@ impl Pair {
     /// Ann sends a frame with one of her senders.
     pub(crate) fn send(&mut self, sender: usize, frame: &MediaFrame<'_>) -> Result<Sealed, SendError> {
         let sent = self.ann.senders[sender].send(&mut self.ann.rtc, frame, self.now);
-        self.ann.drive(None, self.now, true, &mut self.wire);
+        self.flush();
         sent
+    }
+
+    /// Ann's `Rtc` looks at what was written to it.
+    pub(crate) fn flush(&mut self) {
+        self.ann.drive(None, self.now, true, &mut self.wire);
     }
 
     /// Ann sends a whole clip in its own time, and then nothing for a second.
