@@ -1,0 +1,138 @@
+//! What an app on webrtc-rs has anyway: peer connections, their tracks, offer and answer. Nothing in this file knows of Subrosa.
+
+use std::sync::Arc;
+
+use rtc::media_stream::MediaStreamTrack;
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+};
+use webrtc::error::{Error, Result};
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::{
+    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
+    RTCPeerConnectionState, Registry, register_default_interceptors,
+};
+use webrtc::rtp_transceiver::RtpSender;
+use webrtc::runtime::{Receiver, Sender, channel};
+
+/// A peer connection on 127.0.0.1.
+pub(crate) struct Peer {
+    /// The connection.
+    pub(crate) connection: Arc<dyn PeerConnection>,
+    gathered: Receiver<()>,
+    connected: Receiver<bool>,
+}
+
+struct Handler<F> {
+    gathered: Sender<()>,
+    connected: Sender<bool>,
+    on_track: F,
+}
+
+impl Peer {
+    /// Makes a connection with the default codecs, and with the default interceptors beside those that are registered.
+    pub(crate) async fn new(
+        registry: Registry,
+        on_track: impl Fn(Arc<dyn TrackRemote>) + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let mut media_engine = MediaEngine::default();
+        media_engine.register_default_codecs()?;
+        let registry = register_default_interceptors(registry, &mut media_engine)?;
+        let (gathered_tx, gathered) = channel(1);
+        let (connected_tx, connected) = channel(1);
+        let connection = PeerConnectionBuilder::new()
+            .with_media_engine(media_engine)
+            .with_interceptor_registry(registry)
+            .with_handler(Arc::new(Handler { gathered: gathered_tx, connected: connected_tx, on_track }))
+            .with_udp_addrs(vec!["127.0.0.1:0"])
+            .build()
+            .await?;
+        Ok(Self { connection: Arc::new(connection), gathered, connected })
+    }
+
+    /// Adds a track to send RTP of this MIME type.
+    pub(crate) async fn send_track(&self, mime_type: &str, ssrc: u32) -> Result<Arc<dyn RtpSender>> {
+        let is_audio = mime_type.starts_with("audio/");
+        let kind = if is_audio { RtpCodecKind::Audio } else { RtpCodecKind::Video };
+        // Of each kind webrtc-rs takes the codecs from the first media section only, so each has to offer all that any track needs;
+        // the encoding is of the first.
+        let mut codecs = if is_audio { vec![opus()] } else { ["VP8", "VP9", "AV1"].map(video).into() };
+        codecs.sort_by_key(|codec| !codec.mime_type.eq_ignore_ascii_case(mime_type));
+        let coding = RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() };
+        let encodings = codecs.into_iter().map(|codec| RTCRtpEncodingParameters {
+            rtp_coding_parameters: coding.clone(),
+            codec,
+            ..Default::default()
+        });
+        let name = format!("track-{ssrc}");
+        let track = MediaStreamTrack::new("stream".to_owned(), name.clone(), name, kind, encodings.collect());
+        let track: Arc<dyn TrackLocal> = Arc::new(TrackLocalStaticRTP::new(track));
+        self.connection.add_track(track).await
+    }
+
+    /// Exchanges offer and answer within the process, and waits until both are connected.
+    pub(crate) async fn connect(&mut self, other: &mut Self) -> Result<()> {
+        let offer = self.connection.create_offer(None).await?;
+        self.connection.set_local_description(offer).await?;
+        self.gathered.recv().await;
+        let offer = self.connection.local_description().await.ok_or(Error::ErrConnectionClosed)?;
+
+        other.connection.set_remote_description(offer).await?;
+        let answer = other.connection.create_answer(None).await?;
+        other.connection.set_local_description(answer).await?;
+        other.gathered.recv().await;
+        let answer = other.connection.local_description().await.ok_or(Error::ErrConnectionClosed)?;
+        self.connection.set_remote_description(answer).await?;
+
+        for connected in [&mut self.connected, &mut other.connected] {
+            if connected.recv().await != Some(true) {
+                return Err(Error::ErrConnectionClosed);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
+impl<F: Fn(Arc<dyn TrackRemote>) + Send + Sync + 'static> PeerConnectionEventHandler for Handler<F> {
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            let _ = self.gathered.try_send(()); // full: it was said before
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        match state {
+            RTCPeerConnectionState::Connected => drop(self.connected.try_send(true)),
+            RTCPeerConnectionState::Failed => drop(self.connected.try_send(false)),
+            _ => {}
+        }
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        (self.on_track)(track);
+    }
+}
+
+fn opus() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: "audio/opus".to_owned(),
+        clock_rate: 48_000,
+        channels: 2,
+        sdp_fmtp_line: "minptime=10;useinbandfec=1".to_owned(),
+        rtcp_feedback: Vec::new(),
+    }
+}
+
+/// A video codec with the parameters under which it is registered by default.
+fn video(name: &str) -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: format!("video/{name}"),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: if name == "VP8" { String::new() } else { "profile-id=0".to_owned() },
+        rtcp_feedback: Vec::new(),
+    }
+}
