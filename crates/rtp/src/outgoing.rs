@@ -58,7 +58,6 @@ pub struct OutgoingPackets {
 
 /// A frame was not sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum OutgoingError {
     /// Nothing may be sealed, or not this. [`SealError::NotReady`] and [`SealError::Paused`] pass: the frame is for nobody, and the
     /// next one may be for somebody.

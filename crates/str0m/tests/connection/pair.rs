@@ -9,7 +9,9 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RawPacket, RtpPacket};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use subrosa::{Codec, Sealed, TrackKind};
-use subrosa_str0m::{FrameReceiver, FrameSender, Loss, MediaFrame, ReceiveError, Received, SendError, configure};
+use subrosa_str0m::{
+    FrameReceiver, FrameSender, Loss, MediaFrame, ReceiveError, Received, SendError, configure,
+};
 use subrosa_testkit::media::{
     AudioClip, VideoClip, VideoCodec, fixture_audio, fixture_video, fixture_video_av1, fixture_video_vp9,
 };
@@ -329,6 +331,8 @@ impl Clip {
             VideoCodec::Vp8 => Codec::Vp8,
             VideoCodec::Vp9 => Codec::Vp9,
             VideoCodec::Av1 => Codec::Av1,
+            VideoCodec::H264 => Codec::H264,
+            VideoCodec::H265 => Codec::H265,
         };
         let frames = clip.frames.into_iter().map(|frame| frame.data).collect();
         Self { codec, frames, period: Duration::from_secs(1) / per_second, ticks: 90_000 / per_second }
