@@ -5,6 +5,9 @@
 //! together again, in order, and says where something is missing. Nothing here encrypts, reads a clock, does
 //! I/O or names a type of an RTP stack: payloads, header fields and the time go in as plain values.
 //!
+//! Around the payloads: [`extension`] tells servers in header extensions what they may drop of frames that they cannot
+//! read, and [`sdp`] has peers agree on SFrame in their session descriptions, or refuse.
+//!
 //! ```
 //! use std::time::Duration;
 //!
@@ -50,12 +53,12 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod descriptor;
-pub mod extension;
 mod fragment;
 mod reassembly;
-pub mod sdp;
 
 // The public interface is:
+pub mod extension;
+pub mod sdp;
 pub use descriptor::{Descriptor, Form};
 pub use fragment::{EmptyFrame, Fragment, Fragments, MarkerBit, MtuTooSmall, Packetizer};
 pub use reassembly::{Assembled, Limits, Loss, PushError, Reassembler, RtpPayload, SealedFrame, Stats};

@@ -393,6 +393,24 @@ fn l3t3_is_the_example_of_the_specification() {
 }
 
 #[test]
+fn l1t2_and_l2t1_are_those_of_libwebrtc() {
+    // modules/video_coding/svc/scalability_structure_full_svc.cc, with the decode targets the other way round.
+    let l1t2 = [
+        template(layer(0, 0), &[], &[0], "SS"),
+        template(layer(0, 0), &[2], &[2], "SS"),
+        template(layer(0, 1), &[1], &[1], "D-"),
+    ];
+    assert_is(ScalabilityMode::L1T2, &[0, 0], &l1t2);
+    let l2t1 = [
+        template(layer(0, 0), &[2], &[2, 1], "RS"),
+        template(layer(0, 0), &[], &[0, 0], "SS"),
+        template(layer(1, 0), &[2, 1], &[1, 1], "S-"),
+        template(layer(1, 0), &[1], &[1, 1], "S-"),
+    ];
+    assert_is(ScalabilityMode::L2T1, &[1, 0], &l2t1);
+}
+
+#[test]
 fn l3t3_key_is_that_of_libwebrtc() {
     // modules/video_coding/svc/scalability_structure_key_svc.cc, with the decode targets the other way round.
     let table = [

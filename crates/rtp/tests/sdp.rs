@@ -295,9 +295,9 @@ fn long_text_costs_in_proportion() {
         sdp::check(&sdp::offer(text), &sdp::offer(text)).unwrap();
         start.elapsed()
     };
-    let short = time(&text(500)).max(Duration::from_millis(1));
+    let short = time(&text(100)).max(Duration::from_millis(1));
     let long = time(&text(5_000));
-    assert!(long < short * 100, "{short:?}, then {long:?}");
+    assert!(long < short * 500, "50 times as long, but {short:?} became {long:?}");
 }
 
 /// Lines that matter, in any order.

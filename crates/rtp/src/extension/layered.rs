@@ -178,7 +178,8 @@ impl LayeredWriter {
         self.writer.structure()
     }
 
-    /// Tells the largest size of each spatial layer from now on, or of none: the next frame must be a keyframe.
+    /// Tells the largest size of each spatial layer from now on, or of none: the next frame must be a keyframe, and
+    /// all decode targets are active again.
     ///
     /// # Errors
     ///
