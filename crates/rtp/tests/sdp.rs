@@ -180,6 +180,10 @@ fn what_was_not_offered_cannot_be_accepted() {
     assert_eq!(sdp::answer(&offer, &stopped), Err(error.clone()));
     let with_line = stopped.replace("a=mid:", "a=sframe\r\na=mid:");
     assert_eq!(sdp::check(&offer, &with_line), Err(error));
+    // A line in a section that is stopped offers nothing either.
+    let stopped_with_line = offer.replace("a=mid:3", "a=sframe\r\na=mid:3");
+    assert!(sdp::answer(&stopped_with_line, &stopped).is_err());
+    assert!(sdp::check(&stopped_with_line, &with_line).is_err());
     assert!(sdp::answer_refusing(&offer, &stopped).unwrap().contains("m=video 0 UDP/TLS/RTP/SAVPF 96\r\nc="));
 }
 
@@ -223,6 +227,12 @@ fn the_next_section_of_a_bundle_takes_over_its_transport() {
     let expected = STR0M_ANSWER.replace("BUNDLE fGZ 1a1 UDE", "BUNDLE UDE");
     let expected = expected.replace("m=audio 9", "m=audio 0").replace("m=video 9", "m=video 0");
     assert_eq!(refused, expected);
+    // Another group than a bundle has no transport.
+    let unbundled = |sdp: &str| sdp.replace("a=group:BUNDLE 0 1 2\r\n", "");
+    let offer = strip(&sdp::offer(&unbundled(CHROMIUM_OFFER)), 0);
+    let refused = sdp::answer_refusing(&offer, &unbundled(CHROMIUM_ANSWER)).unwrap();
+    assert!(refused.contains("a=group:LS 1\r\n"));
+    assert_eq!(refused.matches("a=candidate").count(), 1);
     // When nothing is left, the line of the group stays.
     let refused = sdp::answer_refusing(WEBRTC_OFFER, WEBRTC_ANSWER).unwrap();
     assert!(refused.contains("\r\na=group:BUNDLE\r\n"));

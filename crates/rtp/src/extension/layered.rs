@@ -113,7 +113,6 @@ impl ScalabilityMode {
             frame_dependencies.extend(references.temporal(layer));
         }
         frame_dependencies.sort_unstable();
-        frame_dependencies.dedup();
         let indications = self.decode_targets().map(|target| self.indication(layer, keyframe, target));
         FrameDependencies { layer, decode_target_indications: indications.collect(), frame_dependencies }
     }
