@@ -73,12 +73,7 @@ impl FrameReceiver {
     /// # Errors
     ///
     /// [`IncomingError`] if the packet was of no use.
-    pub fn handle_rtp(
-        &mut self,
-        rtc: &Rtc,
-        packet: &RtpPacket,
-        now: Instant,
-    ) -> Result<(), IncomingError> {
+    pub fn handle_rtp(&mut self, rtc: &Rtc, packet: &RtpPacket, now: Instant) -> Result<(), IncomingError> {
         let header = &packet.header;
         let payload_type = *header.payload_type;
         // What a payload type carries is said once, and a server that says otherwise later is not believed.

@@ -135,12 +135,7 @@ impl FrameSender {
     /// # Errors
     ///
     /// [`SendError`] if nothing of the frame is sent. It is only sealed once all else is in order.
-    pub fn send(
-        &mut self,
-        rtc: &mut Rtc,
-        frame: &MediaFrame<'_>,
-        now: Instant,
-    ) -> Result<Sealed, SendError> {
+    pub fn send(&mut self, rtc: &mut Rtc, frame: &MediaFrame<'_>, now: Instant) -> Result<Sealed, SendError> {
         let pt = self.payload_type(rtc)?;
         let (mid, rid) = (self.mid, self.rid);
         let mut direct = rtc.direct_api();

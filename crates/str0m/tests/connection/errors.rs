@@ -1,7 +1,7 @@
 //! What is not sent, and whose fault it is. Nothing of it leaves, and no frame number is used up.
 
-use str0m::media::{Direction, MediaKind, Mid};
 use str0m::RtcConfig;
+use str0m::media::{Direction, MediaKind, Mid};
 use subrosa::{Codec, SealError, TrackKind};
 use subrosa_str0m::{FrameSender, IncomingError, MediaFrame, MtuTooSmall, ReceiveError, SendError};
 

@@ -9,7 +9,9 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RawPacket, RtpPacket};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use subrosa::{Codec, Sealed, TrackKind};
-use subrosa_str0m::{FrameReceiver, FrameSender, Loss, MediaFrame, ReceiveError, Received, SendError, configure};
+use subrosa_str0m::{
+    FrameReceiver, FrameSender, Loss, MediaFrame, ReceiveError, Received, SendError, configure,
+};
 use subrosa_testkit::media::{
     AudioClip, VideoClip, VideoCodec, fixture_audio, fixture_video, fixture_video_av1, fixture_video_vp9,
 };
