@@ -4,9 +4,10 @@ use bytes::Bytes;
 use str0m::media::MediaKind;
 use str0m::rtp::{Extension, ExtensionValues, RtpWrite};
 use str0m::{Rtc, RtcConfig};
-use subrosa_str0m::{DependencyDescriptor, configure};
+use subrosa_rtp::extension::{DescriptorReader, Layer, LayeredWriter, ScalabilityMode};
+use subrosa_str0m::{DependencyDescriptor, MediaFrame, configure};
 
-use crate::pair::{Pair, one, plain};
+use crate::pair::{Clip, Pair, one, plain};
 
 /// Writes packets with these descriptors as an SFU does that forwards, and returns those that came.
 fn cross(pair: &mut Pair, mid: str0m::media::Mid, descriptors: &[Bytes]) -> Vec<Option<Bytes>> {
@@ -30,6 +31,39 @@ fn a_descriptor_crosses_whatever_its_length() {
     let sent = [1, 3, 16, 17, 100, 255].map(|length| Bytes::from(vec![0xA5; length]));
     let came = cross(&mut pair, mid, &sent);
     assert_eq!(came, sent.map(Some));
+}
+
+#[test]
+fn frames_that_are_described_say_so_in_each_packet() {
+    let clip = Clip::vp8().take(8);
+    let (mut pair, mid) = Pair::connected(plain, plain, one(MediaKind::Video));
+    let sender = pair.add_sender(clip.kind().1, clip.codec, mid);
+    let mut writer = LayeredWriter::new(ScalabilityMode::L1T3);
+    for (number, temporal_id) in [0, 2, 1, 2, 0, 2, 1, 2].into_iter().enumerate() {
+        let layer = Layer { spatial_id: 0, temporal_id };
+        let header = writer.next_frame(layer, number == 0).expect("a pattern of the mode");
+        let frame = MediaFrame::new(&clip.frames[number], clip.timestamp(number)).described_by(&header);
+        pair.send(sender, &frame).expect("all is in order");
+        pair.run_for(clip.period);
+    }
+    pair.run_for(std::time::Duration::from_millis(100));
+
+    assert!(pair.bob.frames().iter().map(|frame| &frame.data).eq(&clip.frames));
+    let mut reader = DescriptorReader::new();
+    let (mut layers, mut open) = (Vec::new(), false);
+    for packet in &pair.bob.packets {
+        let bytes = DependencyDescriptor::of(&packet.header.ext_vals).expect("each packet has it");
+        let described = reader.read(&bytes.0).expect("what was written");
+        assert_eq!(described.start_of_frame, !open);
+        assert_eq!(described.end_of_frame, packet.header.marker);
+        open = !described.end_of_frame;
+        if described.start_of_frame {
+            layers.push(described.temporal_id);
+        }
+    }
+    assert_eq!(layers, [0, 2, 1, 2, 0, 2, 1, 2]);
+    assert!(pair.bob.packets.len() > 10, "the keyframe has several packets");
+    assert!(pair.longest <= str0m::DATAGRAM_MTU_TARGET, "a datagram of {} bytes", pair.longest);
 }
 
 #[test]
