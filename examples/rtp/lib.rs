@@ -1,0 +1,3 @@
+//! What the programs share: clips to send, and files of what arrived.
+
+pub mod clips;
