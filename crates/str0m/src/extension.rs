@@ -45,7 +45,8 @@ pub fn configure(config: RtcConfig) -> RtcConfig {
 /// servers, of which a receiver believes nothing. A [`FrameSender`](crate::FrameSender) sends it with frames that are
 /// [described](crate::MediaFrame::described_by).
 ///
-/// A server finds it in what comes out of its `Rtc`, and sends it on with all other values of `ext_vals`:
+/// A server finds it in what comes out of its `Rtc`, and sends it on, but not the other values of `ext_vals` as they are: MID, RID
+/// and the transport's own are those of the publisher's connection.
 ///
 /// ```
 /// use str0m::rtp::RtpPacket;
