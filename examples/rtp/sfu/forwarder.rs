@@ -28,6 +28,8 @@ pub(crate) struct Sfu {
     pub(crate) forwarded: usize,
     /// How many it left out on purpose.
     pub(crate) left_out: usize,
+    /// How many of these came too late for that, and were replaced with padding.
+    pub(crate) padded: usize,
 }
 
 /// One participant's connection.
@@ -66,6 +68,11 @@ impl Sfu {
         let legs = subscribes.into_iter().map(leg).collect();
         self.ports.push(Port { peer, publishes, reader: DescriptorReader::new(), asked_at: None, legs });
         Ok(answer)
+    }
+
+    /// Throws away every so many packets of media that arrive.
+    pub(crate) fn lose(&mut self, every: Option<u64>) {
+        self.ports.iter_mut().for_each(|port| port.peer.loses = every);
     }
 
     /// Does what there is to do.
@@ -125,6 +132,7 @@ impl Sfu {
             } else {
                 self.left_out += 1;
                 if let Some(number) = numbers.leave_out(*packet.seq_no) {
+                    self.padded += 1;
                     leg.write_padding(peer, &params, number, packet);
                 }
             }
@@ -179,6 +187,7 @@ impl Leg {
     fn write_padding(&self, peer: &mut Peer, params: &PayloadParams, number: u64, packet: &RtpPacket) {
         self.write_rtp(peer, params, |pt| {
             RtpWrite::new(pt, number.into(), packet.header.timestamp, packet.timestamp, &[][..])
+                .nackable(true)
         });
     }
 

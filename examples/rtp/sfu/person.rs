@@ -95,6 +95,11 @@ impl Person {
         })
     }
 
+    /// Throws away every so many packets of media that arrive.
+    pub(crate) fn lose(&mut self, every: Option<u64>) {
+        self.peer.loses = every;
+    }
+
     /// Asks for a keyframe of what a person sends, as a decoder does that starts anew.
     pub(crate) fn ask_for_keyframe(&mut self, of: ParticipantId) -> Result<(), Box<dyn Error>> {
         let ssrc = self.ssrcs.get(&of).copied().ok_or("nothing came of him yet")?;
@@ -119,7 +124,11 @@ impl Person {
                     let got = self.got.entry(frame.from.sender).or_default();
                     got.push((frame.from.counter, frame.data.freeze()));
                 }
-                Received::Lost { .. } => self.lost += 1,
+                Received::Lost { ssrc, .. } => {
+                    // The beginning of a stream may be missed, and nobody knows what to ask for again.
+                    self.lost += usize::from(self.ssrcs.values().any(|known| *known == ssrc));
+                    self.receiver.request_keyframe(&mut self.peer.rtc, ssrc)?;
+                }
                 Received::Refused { refusal, .. } => return Err(refusal.into()),
             }
         }
