@@ -20,7 +20,7 @@ mod sender;
 
 // The public interface is:
 pub use keyframes::KeyframeRequests;
-pub use receiver::{FrameReceiver, RequestError, TooManyTracks, Tracks};
+pub use receiver::{FrameReceiver, RequestError, TooManyRemoteTracks, Tracks};
 pub use sender::{BindError, FrameSender, Layer, MTU_PAYLOAD, SendError, SendOptions};
 
 #[doc(no_inline)]
