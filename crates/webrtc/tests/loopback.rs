@@ -16,14 +16,16 @@ use subrosa_testkit::media::{
     AudioClip, VideoClip, fixture_audio, fixture_video, fixture_video_av1, fixture_video_vp9,
 };
 use subrosa_testkit::table::Table;
-use subrosa_webrtc::{Codec, FrameReceiver, FrameSender, KeyframeRequests, MediaFrame, Received};
+use subrosa_webrtc::{
+    Codec, FrameReceiver, FrameSender, KeyframeRequests, MediaFrame, Received, SendOptions,
+};
 use tap::Tap;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use webrtc::runtime::default_runtime;
 
 /// Generous: a shared machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Frames of one track on their way at a time, so that no socket's buffer overflows.
 const WINDOW: usize = 4;
@@ -162,6 +164,36 @@ async fn a_pli_reaches_the_encoder() {
         assert!(pair.receiver.request_keyframe(77).await.is_err());
     };
     timeout(PATIENCE, wanted).await.expect("in time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn simulcast_layers_are_tracks_of_their_own() {
+    let mut pair = Pair::new(&Tap::default()).await;
+    let rtp_sender = pair.ann.send_simulcast("VP8", &[("lo", 1), ("hi", 2)]).await.expect("a track");
+    let both = async {
+        pair.ann.connect(&mut pair.bob).await.expect("connected");
+        let transceivers = pair.ann.connection.get_transceivers().await;
+        let mid = transceivers[0].mid().await.expect("open").expect("negotiated");
+        let mut senders = Vec::new();
+        for rid in ["lo", "hi"] {
+            let sealer = pair.table.sealer("Ann", TrackKind::Camera);
+            let options = SendOptions::default().layer(rid, &mid);
+            let sender =
+                FrameSender::with_options(sealer, Codec::Vp8, &rtp_sender, &pair.requests, options).await;
+            senders.push(sender.expect("negotiated"));
+        }
+        for (place, time) in [(0, 0), (1, 0), (1, 1), (0, 1)] {
+            let frame = [place as u8 + 1; 3_000];
+            senders[place].send(&MediaFrame::new(&frame, time)).await.expect("sent");
+            let Some(Received::Frame(frame_in)) = pair.receiver.recv().await else { panic!("not a frame") };
+            assert_eq!((&frame_in.data[..], frame_in.timestamp), (&frame[..], time));
+            assert_eq!((frame_in.from.track, frame_in.ssrc), (senders[place].track(), senders[place].ssrc()));
+        }
+        pair.receiver.request_keyframe(senders[1].ssrc()).await.expect("asked");
+        senders[1].keyframe_requested().await;
+        assert!(!senders[0].take_keyframe_request(), "the other layer was asked");
+    };
+    timeout(PATIENCE, both).await.expect("in time");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

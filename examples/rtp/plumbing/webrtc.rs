@@ -66,8 +66,36 @@ impl Peer {
             codec,
             ..Default::default()
         });
-        let name = format!("track-{ssrc}");
-        let track = MediaStreamTrack::new("stream".to_owned(), name.clone(), name, kind, encodings.collect());
+        self.add_track(kind, ssrc, encodings.collect()).await
+    }
+
+    /// Adds a track of video with simulcast layers, each with its RID and SSRC.
+    #[allow(dead_code, reason = "not every program has layers")]
+    pub(crate) async fn send_simulcast(
+        &self,
+        codec: &str,
+        layers: &[(&str, u32)],
+    ) -> Result<Arc<dyn RtpSender>> {
+        let encoding = |&(rid, ssrc): &(&str, u32)| RTCRtpEncodingParameters {
+            rtp_coding_parameters: RTCRtpCodingParameters {
+                rid: rid.to_owned(),
+                ssrc: Some(ssrc),
+                ..Default::default()
+            },
+            codec: video(codec),
+            ..Default::default()
+        };
+        self.add_track(RtpCodecKind::Video, 0, layers.iter().map(encoding).collect()).await
+    }
+
+    async fn add_track(
+        &self,
+        kind: RtpCodecKind,
+        number: u32,
+        encodings: Vec<RTCRtpEncodingParameters>,
+    ) -> Result<Arc<dyn RtpSender>> {
+        let name = format!("track-{number}");
+        let track = MediaStreamTrack::new("stream".to_owned(), name.clone(), name, kind, encodings);
         let track: Arc<dyn TrackLocal> = Arc::new(TrackLocalStaticRTP::new(track));
         self.connection.add_track(track).await
     }
