@@ -96,18 +96,18 @@ impl Clip {
 
     /// Writes the frames that arrived into a file that players open. Returns its path.
     fn write(&self, arrived: &BTreeMap<u32, Bytes>, directory: &Path) -> Result<PathBuf, MediaError> {
-        let arrived = self.frames.iter().filter_map(|frame| Some((frame, arrived.get(&frame.timestamp)?)));
+        let mut arrived = self.frames.iter().filter_map(|frame| Some((frame, arrived.get(&frame.timestamp)?)));
         match &self.file {
             File::Ivf(format) => {
                 let path = directory.join(format!("{}.ivf", self.name));
                 let mut writer = IvfWriter::create(&path, format)?;
-                arrived.map(|(frame, data)| writer.write(frame.pts, data)).collect::<Result<(), _>>()?;
+                arrived.try_for_each(|(frame, data)| writer.write(frame.pts, data))?;
                 writer.finish().map(|_| path)
             }
             File::OggOpus(format) => {
                 let path = directory.join(format!("{}.opus.ogg", self.name));
                 let mut writer = OggOpusWriter::create(&path, format)?;
-                arrived.map(|(_, data)| writer.write(data)).collect::<Result<(), _>>()?;
+                arrived.try_for_each(|(_, data)| writer.write(data))?;
                 writer.finish().map(|_| path)
             }
         }

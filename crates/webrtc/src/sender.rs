@@ -317,7 +317,7 @@ pub(crate) mod tests {
     }
 
     fn extension(id: u16, uri: &str) -> RTCRtpHeaderExtensionParameters {
-        RTCRtpHeaderExtensionParameters { uri: uri.to_owned(), id: id.into(), ..Default::default() }
+        RTCRtpHeaderExtensionParameters { uri: uri.to_owned(), id, ..Default::default() }
     }
 
     fn parameters(encodings: Vec<RTCRtpEncodingParameters>) -> RTCRtpSendParameters {
