@@ -50,10 +50,12 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod descriptor;
+pub mod extension;
 mod fragment;
 mod incoming;
 mod outgoing;
 mod reassembly;
+pub mod sdp;
 
 // The public interface is:
 pub use descriptor::{Descriptor, Form};

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use subrosa::{Codec, Metadata, SealError, Sealed, Sealer, TrackId};
 
 use crate::descriptor::Form;
+use crate::extension::FrameHeader;
 use crate::fragment::{Fragments, MarkerBit, MtuTooSmall, Packetizer};
 
 /// Seals one track and cuts it into RTP payloads: what an adapter to an RTP stack puts before that stack.
@@ -29,6 +30,7 @@ pub struct MediaFrame<'a> {
     data: &'a [u8],
     timestamp: u32,
     marker: Option<MarkerBit>,
+    description: Option<&'a FrameHeader>,
 }
 
 /// A frame that was sealed, on its way into packets.
@@ -46,6 +48,9 @@ pub struct OutgoingFrame {
 #[derive(Debug, Clone)]
 pub struct OutgoingPackets {
     fragments: Fragments,
+    description: Option<FrameHeader>,
+    /// Whether none was taken yet.
+    at_start: bool,
 }
 
 /// What goes into one RTP packet.
@@ -55,14 +60,14 @@ pub struct OutgoingPacket {
     pub payload: Bytes,
     /// The marker bit of the RTP header.
     pub marker: bool,
-    /// The value of the header extension with the AV1 dependency descriptor, if the stream has one.
+    /// The value of the header extension with the AV1 dependency descriptor, if the frame was [described](MediaFrame::described_by).
     pub descriptor: Option<Bytes>,
 }
 
 impl<'a> MediaFrame<'a> {
     /// A frame with its RTP timestamp, in units of the media clock (90 kHz for video, 48 kHz for Opus).
     pub const fn new(data: &'a [u8], timestamp: u32) -> Self {
-        Self { data, timestamp, marker: None }
+        Self { data, timestamp, marker: None, description: None }
     }
 
     /// Sets the marker bit as the codec's payload format asks for it, where [`OutgoingStream`] cannot know: it marks the end of each
@@ -70,6 +75,16 @@ impl<'a> MediaFrame<'a> {
     #[must_use]
     pub const fn marker(self, marker: MarkerBit) -> Self {
         Self { marker: Some(marker), ..self }
+    }
+
+    /// Has its packets say in clear what servers choose by: its layer, and what depends on it. The header comes from the stream's
+    /// [`LayeredWriter`](crate::extension::LayeredWriter) or [`DescriptorWriter`](crate::extension::DescriptorWriter).
+    ///
+    /// A frame that was described and not sent leaves a hole in the numbers, as though it was lost: describe frames that are sent.
+    /// It is for whole frames; the per-packet form knows none, and leaves it out.
+    #[must_use]
+    pub const fn described_by(self, description: &'a FrameHeader) -> Self {
+        Self { description: Some(description), ..self }
     }
 }
 
@@ -101,7 +116,9 @@ impl OutgoingStream {
         let usual = if self.codec.is_audio() { MarkerBit::Never } else { MarkerBit::OnLast };
         let fragments = self.packetizer.packetize(&self.sealed, frame.marker.unwrap_or(usual));
         let fragments = fragments.expect("a sealed frame has a header and a tag");
-        Ok(OutgoingFrame { sealed, timestamp: frame.timestamp, packets: OutgoingPackets { fragments } })
+        let description = frame.description.filter(|_| self.packetizer.form() == Form::Frame).cloned();
+        let packets = OutgoingPackets { fragments, description, at_start: true };
+        Ok(OutgoingFrame { sealed, timestamp: frame.timestamp, packets })
     }
 
     /// Returns the MTU to tell the codec's packetizer in the per-packet form; see [`Packetizer::media_payload`].
@@ -125,7 +142,9 @@ impl Iterator for OutgoingPackets {
 
     fn next(&mut self) -> Option<OutgoingPacket> {
         let fragment = self.fragments.next()?;
-        Some(OutgoingPacket { payload: fragment.payload, marker: fragment.marker, descriptor: None })
+        let (first, last) = (core::mem::take(&mut self.at_start), self.fragments.len() == 0);
+        let descriptor = self.description.as_ref().map(|header| header.packet(first, last).into());
+        Some(OutgoingPacket { payload: fragment.payload, marker: fragment.marker, descriptor })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

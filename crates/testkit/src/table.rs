@@ -76,6 +76,7 @@ impl Table {
         let id = self.call(name).me();
         let now = self.now;
         self.people[0].1.remove(&[id], now).expect("she is the host, and he is in");
+        self.settle(); // all were sealing until now
         self.until_all_seal();
     }
 

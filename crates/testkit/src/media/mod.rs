@@ -29,6 +29,8 @@ pub mod windows;
 
 pub use audio::{AudioClip, AudioFormat, AudioPacket};
 pub use error::{MediaError, Place};
-pub use fixtures::{fixture_audio, fixture_video, fixture_video_av1, fixture_video_vp9};
+pub use fixtures::{
+    fixture_audio, fixture_video, fixture_video_av1, fixture_video_layers, fixture_video_vp9,
+};
 pub use ogg_opus::OggOpusWriter;
 pub use video::{IvfWriter, Timebase, VideoClip, VideoCodec, VideoFormat, VideoFrame};
