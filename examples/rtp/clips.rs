@@ -96,7 +96,8 @@ impl Clip {
 
     /// Writes the frames that arrived into a file that players open. Returns its path.
     fn write(&self, arrived: &BTreeMap<u32, Bytes>, directory: &Path) -> Result<PathBuf, MediaError> {
-        let mut arrived = self.frames.iter().filter_map(|frame| Some((frame, arrived.get(&frame.timestamp)?)));
+        let mut arrived =
+            self.frames.iter().filter_map(|frame| Some((frame, arrived.get(&frame.timestamp)?)));
         match &self.file {
             File::Ivf(format) => {
                 let path = directory.join(format!("{}.ivf", self.name));

@@ -46,7 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // A sender for each track, a receiver for the connection.
     let mut receiver = FrameReceiver::new(table.opener("Bob"), Instant::now());
-    let sender = |(clip, mid): (&Clip, &Mid)| FrameSender::new(table.sealer("Ann", clip.kind), clip.codec, *mid);
+    let sender =
+        |(clip, mid): (&Clip, &Mid)| FrameSender::new(table.sealer("Ann", clip.kind), clip.codec, *mid);
     let mut senders: Vec<_> = clips.iter().zip(&mids).map(sender).collect();
 
     let mut arrivals = Arrivals::of(&clips);

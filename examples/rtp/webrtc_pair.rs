@@ -17,10 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plumbing::Peer;
-use rtc::interceptor::Registry;
+use subrosa_rtp::sdp;
 use subrosa_rtp_examples::clips::{Arrivals, Clip};
 use subrosa_testkit::table::Table;
-use subrosa_webrtc::{FrameReceiver, FrameSender, KeyframeRequests, MediaFrame, Received, SendError};
+use subrosa_webrtc::{FrameReceiver, FrameSender, MediaFrame, Received, SendError, configure};
 use tokio::time::{Instant, interval, sleep_until};
 use webrtc::runtime::default_runtime;
 
@@ -34,19 +34,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut table = Table::of(&["Ann", "Bob"]);
 
     // Two connections. Ann's hears keyframe requests, Bob's gives its tracks to the receiver.
-    let (registry, requests) = KeyframeRequests::register(Registry::new());
-    let mut ann = Peer::new(registry, |_| {}).await?;
+    let (mut ann, requests) = Peer::new(configure, |_| {}).await?;
     let runtime = default_runtime().ok_or("webrtc-rs has no runtime")?;
     let mut receiver = FrameReceiver::new(table.opener("Bob"), runtime);
     let (tracks, call_tracks) = (receiver.tracks(), receiver.tracks());
     let on_track = move |track| tracks.add(track).expect("as many tracks as clips");
-    let mut bob = Peer::new(Registry::new(), on_track).await?;
+    let (mut bob, _) = Peer::new(configure, on_track).await?;
 
     let mut rtp_senders = Vec::new();
     for (clip, ssrc) in clips.iter().zip(1..) {
         rtp_senders.push(ann.send_track(clip.mime_type, ssrc).await?);
     }
-    ann.connect(&mut bob).await?;
+    // webrtc-rs cannot say in SDP that the media is sealed; the text can.
+    let offer = sdp::offer(&ann.offer().await?);
+    let answer = sdp::answer(&offer, &bob.answer(&offer).await?)?;
+    sdp::check(&offer, &answer)?;
+    ann.accept(&answer).await?;
 
     // Ann's encoders: each clip is one, in a task of its own.
     let start = Instant::now();

@@ -13,15 +13,17 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod codec;
+mod configure;
 mod incoming;
 mod keyframes;
 mod receiver;
 mod sender;
 
 // The public interface is:
+pub use configure::configure;
 pub use keyframes::KeyframeRequests;
 pub use receiver::{FrameReceiver, RequestError, TooManyRemoteTracks, Tracks};
-pub use sender::{BindError, FrameSender, Layer, MTU_PAYLOAD, SendError, SendOptions};
+pub use sender::{BindError, FrameSender, MTU_PAYLOAD, SendError, SendOptions, SimulcastLayer};
 
 #[doc(no_inline)]
 pub use subrosa::{Codec, SealError, Sealed};
