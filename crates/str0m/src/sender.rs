@@ -6,7 +6,8 @@ use str0m::media::{KeyframeRequest, Mid, Pt, Rid};
 use str0m::rtp::{ExtensionValues, RtpWrite, SeqNo, Ssrc};
 use str0m::{Event, Rtc};
 use subrosa::{Codec, SealError, Sealed, Sealer, TrackId};
-use subrosa_rtp::{Form, MediaFrame, MtuTooSmall, OutgoingFrame, OutgoingStream};
+use subrosa_rtp::extension::{ScalabilityMode, WriteError};
+use subrosa_rtp::{Form, MediaFrame, MtuTooSmall, OutgoingError, OutgoingFrame, OutgoingStream};
 
 use crate::codec;
 use crate::extension::DependencyDescriptor;
@@ -81,6 +82,18 @@ pub enum SendError {
     /// The call does not seal now; see there which pass.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The app's mistake: the frame does not fit the layers that it said the stream has, or a keyframe is due.
+    #[error(transparent)]
+    Layer(#[from] WriteError),
+}
+
+impl From<OutgoingError> for SendError {
+    fn from(error: OutgoingError) -> Self {
+        match error {
+            OutgoingError::Seal(error) => Self::Seal(error),
+            OutgoingError::Layer(error) => Self::Layer(error),
+        }
+    }
 }
 
 impl FrameSender {
@@ -116,6 +129,14 @@ impl FrameSender {
     #[must_use]
     pub fn rid(self, rid: Rid) -> Self {
         Self { rid: Some(rid), ..self }
+    }
+
+    /// Describes each frame to servers by the dependency descriptor, so that they can find keyframes and drop layers: see
+    /// [`OutgoingStream::with_layers`]. Goes out where the other side took the extension that [`configure`](crate::configure) offers.
+    #[must_use]
+    pub fn layers(mut self, mode: ScalabilityMode) -> Self {
+        self.outgoing = self.outgoing.with_layers(mode);
+        self
     }
 
     /// Goes on where another sender of the same stream stopped, at its [`next_seq_no`](Self::next_seq_no): after the call was joined

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use str0m::Rtc;
 use str0m::media::{Direction, MediaKind, Mid};
 use subrosa::{Codec, ParticipantId, TrackKind};
-use subrosa_rtp::extension::{Layer, LayeredWriter, ScalabilityMode};
+use subrosa_rtp::extension::{Layer, ScalabilityMode};
 use subrosa_rtp::sdp;
 use subrosa_str0m::{FrameReceiver, FrameSender, MediaFrame, Received, SendError, configure};
 use subrosa_testkit::media::{VideoClip, VideoCodec, VideoFrame};
@@ -32,7 +32,6 @@ pub(crate) struct Person {
     pub(crate) camera: Camera,
     peer: Peer,
     sender: FrameSender,
-    descriptors: LayeredWriter,
     receiver: FrameReceiver,
     /// Which of the clip's frames is next.
     next: usize,
@@ -76,13 +75,14 @@ impl Person {
             VideoCodec::Vp8 => Codec::Vp8,
             VideoCodec::Vp9 => Codec::Vp9,
             VideoCodec::Av1 => Codec::Av1,
+            VideoCodec::H264 => Codec::H264,
+            VideoCodec::H265 => Codec::H265,
         };
         Ok(Self {
             name,
             id: table.id(name),
             peer,
-            sender: FrameSender::new(table.sealer(name, TrackKind::Camera), codec, mid),
-            descriptors: LayeredWriter::new(camera.mode),
+            sender: FrameSender::new(table.sealer(name, TrackKind::Camera), codec, mid).layers(camera.mode),
             receiver: FrameReceiver::new(table.opener(name), now),
             next: 0,
             due: now,
@@ -146,14 +146,13 @@ impl Person {
         let temporal_id = layers[self.next % layers.len()];
         let timestamp = (self.sent.len() as u32).wrapping_mul(90_000 / per_second);
         let layer = Layer { spatial_id: 0, temporal_id };
-        let header = self.descriptors.next_frame(layer, is_keyframe)?;
-        let frame = MediaFrame::new(&data, timestamp).described_by(&header);
+        let frame = MediaFrame::new(&data, timestamp).keyframe(is_keyframe).layer(layer);
         match self.sender.send(&mut self.peer.rtc, &frame, now) {
             Ok(_) => {
                 self.next = (self.next + 1) % clip.frames.len();
                 self.sent.push(Sent { layer: temporal_id, is_keyframe, data });
             }
-            Err(SendError::NotConnected) => self.descriptors = LayeredWriter::new(self.camera.mode),
+            Err(SendError::NotConnected) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())
