@@ -1,6 +1,8 @@
 //! Receiving all tracks of a peer connection.
 
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -52,7 +54,7 @@ pub struct Tracks {
 /// A connection has more tracks at once than [`ConnectionLimits::max_streams`]; this one is not received.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("too many tracks")]
-pub struct TooManyTracks;
+pub struct TooManyRemoteTracks;
 
 /// Why no keyframe was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -244,11 +246,11 @@ impl Tracks {
     ///
     /// # Errors
     ///
-    /// [`TooManyTracks`].
-    pub fn add(&self, track: Arc<dyn TrackRemote>) -> Result<(), TooManyTracks> {
+    /// [`TooManyRemoteTracks`].
+    pub fn add(&self, track: Arc<dyn TrackRemote>) -> Result<(), TooManyRemoteTracks> {
         let mut added = self.shared.lock();
         if added.tracks >= added.most {
-            return Err(TooManyTracks);
+            return Err(TooManyRemoteTracks);
         }
         added.tracks += 1;
         added.waiting.push(track);
