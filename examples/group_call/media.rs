@@ -104,6 +104,8 @@ impl Medium {
             VideoCodec::Vp8 => Codec::Vp8,
             VideoCodec::Vp9 => Codec::Vp9,
             VideoCodec::Av1 => Codec::Av1,
+            VideoCodec::H264 => Codec::H264,
+            VideoCodec::H265 => Codec::H265,
         };
         let time = |pts| clip.format.timebase.duration(pts);
         let first = clip.frames.first().map_or(0, |frame| frame.pts);

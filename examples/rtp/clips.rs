@@ -119,6 +119,8 @@ impl Clip {
             VideoCodec::Vp8 => (Codec::Vp8, "video/VP8"),
             VideoCodec::Vp9 => (Codec::Vp9, "video/VP9"),
             VideoCodec::Av1 => (Codec::Av1, "video/AV1"),
+            VideoCodec::H264 => (Codec::H264, "video/H264"),
+            VideoCodec::H265 => (Codec::H265, "video/H265"),
         };
         let frame = |frame: subrosa_testkit::media::VideoFrame| {
             let at = clip.format.timebase.duration(frame.pts);

@@ -5,6 +5,8 @@
 //! together again, in order, and says where something is missing. Nothing here encrypts, reads a clock, does
 //! I/O or names a type of an RTP stack: payloads, header fields and the time go in as plain values.
 //!
+//! [`codec`] is another form, for stacks that insist on reading the frames they carry.
+//!
 //! ```
 //! use std::time::Duration;
 //!
@@ -49,6 +51,7 @@
 // What comes off the network is never indexed: a bad length must be an error, not a panic.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod codec;
 mod descriptor;
 pub mod extension;
 mod fragment;
@@ -63,5 +66,7 @@ pub use fragment::{EmptyFrame, Fragment, Fragments, MarkerBit, MtuTooSmall, Pack
 pub use incoming::{
     ConnectionLimits, IncomingError, IncomingStreams, PayloadFormat, Received, ReceivedFrame, Refusal,
 };
-pub use outgoing::{MediaFrame, OutgoingFrame, OutgoingPacket, OutgoingPackets, OutgoingStream};
+pub use outgoing::{
+    MediaFrame, OutgoingError, OutgoingFrame, OutgoingPacket, OutgoingPackets, OutgoingStream,
+};
 pub use reassembly::{Assembled, Limits, Loss, PushError, Reassembler, RtpPayload, SealedFrame, Stats};

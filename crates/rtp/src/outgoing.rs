@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 use subrosa::{Codec, Metadata, SealError, Sealed, Sealer, TrackId};
 
 use crate::descriptor::Form;
-use crate::extension::FrameHeader;
-use crate::fragment::{Fragments, MarkerBit, MtuTooSmall, Packetizer};
+use crate::extension::{FrameHeader, Layer, LayeredWriter, ScalabilityMode, WriteError};
+use crate::fragment::{Fragment, Fragments, MarkerBit, MtuTooSmall, Packetizer};
 
 /// Seals one track and cuts it into RTP payloads: what an adapter to an RTP stack puts before that stack.
 ///
@@ -20,6 +20,8 @@ pub struct OutgoingStream {
     sealer: Sealer,
     codec: Codec,
     packetizer: Packetizer,
+    /// Describes the frames to servers that must not look into them.
+    layers: Option<LayeredWriter>,
     /// One sealed frame; kept for its memory.
     sealed: BytesMut,
 }
@@ -30,6 +32,8 @@ pub struct MediaFrame<'a> {
     data: &'a [u8],
     timestamp: u32,
     marker: Option<MarkerBit>,
+    keyframe: bool,
+    layer: Layer,
     description: Option<&'a FrameHeader>,
 }
 
@@ -48,9 +52,21 @@ pub struct OutgoingFrame {
 #[derive(Debug, Clone)]
 pub struct OutgoingPackets {
     fragments: Fragments,
-    description: Option<FrameHeader>,
-    /// Whether none was taken yet.
-    at_start: bool,
+    header: Option<FrameHeader>,
+    /// The next is the frame's first.
+    first: bool,
+}
+
+/// A frame was not sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum OutgoingError {
+    /// Nothing may be sealed, or not this. [`SealError::NotReady`] and [`SealError::Paused`] pass: the frame is for nobody, and the
+    /// next one may be for somebody.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The frame does not fit the stream's layers: what [`MediaFrame`] says of it is wrong, or a keyframe is due.
+    #[error(transparent)]
+    Layer(#[from] WriteError),
 }
 
 /// What goes into one RTP packet.
@@ -60,14 +76,41 @@ pub struct OutgoingPacket {
     pub payload: Bytes,
     /// The marker bit of the RTP header.
     pub marker: bool,
-    /// The value of the header extension with the AV1 dependency descriptor, if the frame was [described](MediaFrame::described_by).
+    /// The value of the header extension with the AV1 dependency descriptor, if the stream has one.
     pub descriptor: Option<Bytes>,
 }
 
 impl<'a> MediaFrame<'a> {
     /// A frame with its RTP timestamp, in units of the media clock (90 kHz for video, 48 kHz for Opus).
     pub const fn new(data: &'a [u8], timestamp: u32) -> Self {
-        Self { data, timestamp, marker: None, description: None }
+        Self {
+            data,
+            timestamp,
+            marker: None,
+            keyframe: false,
+            layer: Layer { spatial_id: 0, temporal_id: 0 },
+            description: None,
+        }
+    }
+
+    /// Says that the frame can be decoded without those before it. Only a stream [with layers](OutgoingStream::with_layers) asks.
+    #[must_use]
+    pub const fn keyframe(self, keyframe: bool) -> Self {
+        Self { keyframe, ..self }
+    }
+
+    /// Says which layer the frame is of. Only a stream [with layers](OutgoingStream::with_layers) asks.
+    #[must_use]
+    pub const fn layer(self, layer: Layer) -> Self {
+        Self { layer, ..self }
+    }
+
+    /// Describes the frame to servers in place of the [layers](OutgoingStream::with_layers) of the stream: for an encoder whose
+    /// references are none of the usual modes, and with the header that a
+    /// [`DescriptorWriter`](crate::extension::DescriptorWriter) made of them.
+    #[must_use]
+    pub const fn described_by(self, description: &'a FrameHeader) -> Self {
+        Self { description: Some(description), ..self }
     }
 
     /// Sets the marker bit as the codec's payload format asks for it, where [`OutgoingStream`] cannot know: it marks the end of each
@@ -75,16 +118,6 @@ impl<'a> MediaFrame<'a> {
     #[must_use]
     pub const fn marker(self, marker: MarkerBit) -> Self {
         Self { marker: Some(marker), ..self }
-    }
-
-    /// Has its packets say in clear what servers choose by: its layer, and what depends on it. The header comes from the stream's
-    /// [`LayeredWriter`](crate::extension::LayeredWriter) or [`DescriptorWriter`](crate::extension::DescriptorWriter).
-    ///
-    /// A frame that was described and not sent leaves a hole in the numbers, as though it was lost: describe frames that are sent.
-    /// It is for whole frames; the per-packet form knows none, and leaves it out.
-    #[must_use]
-    pub const fn described_by(self, description: &'a FrameHeader) -> Self {
-        Self { description: Some(description), ..self }
     }
 }
 
@@ -97,16 +130,32 @@ impl OutgoingStream {
     /// [`MtuTooSmall`] if a payload could not hold one byte beside its descriptor.
     pub fn new(sealer: Sealer, codec: Codec, form: Form, mtu_payload: usize) -> Result<Self, MtuTooSmall> {
         let packetizer = Packetizer::new(form, mtu_payload)?;
-        Ok(Self { sealer, codec, packetizer, sealed: BytesMut::new() })
+        Ok(Self { sealer, codec, packetizer, layers: None, sealed: BytesMut::new() })
+    }
+
+    /// Describes each frame to servers by the AV1 dependency descriptor, whatever the codec, so that they can find keyframes and drop
+    /// layers. It tells them the layers and the rhythm of the stream.
+    ///
+    /// The first frame must be a keyframe then, and each must say its [`layer`](MediaFrame::layer) and whether it is a
+    /// [`keyframe`](MediaFrame::keyframe).
+    #[must_use]
+    pub fn with_layers(mut self, mode: ScalabilityMode) -> Self {
+        self.layers = Some(LayeredWriter::new(mode));
+        self
     }
 
     /// Seals one frame, or in the per-packet form one payload of the codec's packetizer, and cuts it into RTP payloads.
     ///
     /// # Errors
     ///
-    /// Those of [`Sealer::seal`]. [`SealError::NotReady`] and [`SealError::Paused`] pass: the frame is for nobody, and the next
-    /// one may be for somebody.
-    pub fn send(&mut self, frame: &MediaFrame<'_>) -> Result<OutgoingFrame, SealError> {
+    /// [`OutgoingError`]. Those of [`Sealer::seal`], and what makes a frame no frame of the stream's layers.
+    pub fn send(&mut self, frame: &MediaFrame<'_>) -> Result<OutgoingFrame, OutgoingError> {
+        // First, and kept where nothing is sent then: later frames depend on this one, and servers must know that it is missing.
+        let header = match (frame.description, &mut self.layers) {
+            (Some(description), _) => Some(description.clone()),
+            (None, Some(layers)) => Some(layers.next_frame(frame.layer, frame.keyframe)?),
+            (None, None) => None,
+        };
         let metadata = match self.packetizer.form() {
             Form::Frame => Metadata::frame(self.codec),
             Form::Packet => Metadata::packet(self.codec),
@@ -116,8 +165,7 @@ impl OutgoingStream {
         let usual = if self.codec.is_audio() { MarkerBit::Never } else { MarkerBit::OnLast };
         let fragments = self.packetizer.packetize(&self.sealed, frame.marker.unwrap_or(usual));
         let fragments = fragments.expect("a sealed frame has a header and a tag");
-        let description = frame.description.filter(|_| self.packetizer.form() == Form::Frame).cloned();
-        let packets = OutgoingPackets { fragments, description, at_start: true };
+        let packets = OutgoingPackets { fragments, header, first: true };
         Ok(OutgoingFrame { sealed, timestamp: frame.timestamp, packets })
     }
 
@@ -141,10 +189,10 @@ impl Iterator for OutgoingPackets {
     type Item = OutgoingPacket;
 
     fn next(&mut self) -> Option<OutgoingPacket> {
-        let fragment = self.fragments.next()?;
-        let (first, last) = (core::mem::take(&mut self.at_start), self.fragments.len() == 0);
-        let descriptor = self.description.as_ref().map(|header| header.packet(first, last).into());
-        Some(OutgoingPacket { payload: fragment.payload, marker: fragment.marker, descriptor })
+        let Fragment { payload, marker } = self.fragments.next()?;
+        let (first, last) = (core::mem::take(&mut self.first), self.fragments.len() == 0);
+        let descriptor = self.header.as_ref().map(|header| header.packet(first, last).into());
+        Some(OutgoingPacket { payload, marker, descriptor })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -42,10 +42,11 @@ pub fn configure(config: RtcConfig) -> RtcConfig {
 /// The AV1 dependency descriptor of a packet, for any codec: what a server that cannot read the payload forwards and drops by.
 ///
 /// Here it is opaque bytes; [`subrosa_rtp::extension`] reads and writes them. Anybody on the way can read and change them: a hint for
-/// servers, of which a receiver believes nothing. A [`FrameSender`](crate::FrameSender) sends it with frames that are
-/// [described](crate::MediaFrame::described_by).
+/// servers, of which a receiver believes nothing. A [`FrameSender`](crate::FrameSender) with
+/// [layers](crate::FrameSender::layers) sends it.
 ///
-/// A server finds it in what comes out of its `Rtc`, and sends it on with all other values of `ext_vals`:
+/// A server finds it in what comes out of its `Rtc`, and sends it on, but not the other values of `ext_vals` as they are: MID, RID
+/// and the transport's own are those of the publisher's connection.
 ///
 /// ```
 /// use str0m::rtp::RtpPacket;

@@ -6,7 +6,8 @@ use str0m::media::{KeyframeRequest, Mid, Pt, Rid};
 use str0m::rtp::{ExtensionValues, RtpWrite, SeqNo, Ssrc};
 use str0m::{Event, Rtc};
 use subrosa::{Codec, SealError, Sealed, Sealer, TrackId};
-use subrosa_rtp::{Form, MediaFrame, MtuTooSmall, OutgoingFrame, OutgoingStream};
+use subrosa_rtp::extension::{ScalabilityMode, WriteError};
+use subrosa_rtp::{Form, MediaFrame, MtuTooSmall, OutgoingError, OutgoingFrame, OutgoingStream};
 
 use crate::codec;
 use crate::extension::DependencyDescriptor;
@@ -35,6 +36,8 @@ pub struct FrameSender {
     next: SeqNo,
     /// The stream that `next` is of, since something was sent.
     ssrc: Option<Ssrc>,
+    /// Where streams stopped that were left by `reset_stream_tx`.
+    left: Vec<(Ssrc, SeqNo)>,
     keyframe_wanted: bool,
 }
 
@@ -79,6 +82,18 @@ pub enum SendError {
     /// The call does not seal now; see there which pass.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The app's mistake: the frame does not fit the layers that it said the stream has, or a keyframe is due.
+    #[error(transparent)]
+    Layer(#[from] WriteError),
+}
+
+impl From<OutgoingError> for SendError {
+    fn from(error: OutgoingError) -> Self {
+        match error {
+            OutgoingError::Seal(error) => Self::Seal(error),
+            OutgoingError::Layer(error) => Self::Layer(error),
+        }
+    }
 }
 
 impl FrameSender {
@@ -105,6 +120,7 @@ impl FrameSender {
             rid: None,
             next: FIRST.into(),
             ssrc: None,
+            left: Vec::new(),
             keyframe_wanted: false,
         })
     }
@@ -113,6 +129,14 @@ impl FrameSender {
     #[must_use]
     pub fn rid(self, rid: Rid) -> Self {
         Self { rid: Some(rid), ..self }
+    }
+
+    /// Describes each frame to servers by the dependency descriptor, so that they can find keyframes and drop layers: see
+    /// [`OutgoingStream::with_layers`]. Goes out where the other side took the extension that [`configure`](crate::configure) offers.
+    #[must_use]
+    pub fn layers(mut self, mode: ScalabilityMode) -> Self {
+        self.outgoing = self.outgoing.with_layers(mode);
+        self
     }
 
     /// Goes on where another sender of the same stream stopped, at its [`next_seq_no`](Self::next_seq_no): after the call was joined
@@ -143,10 +167,11 @@ impl FrameSender {
         let stream = direct.stream_tx_by_mid(mid, rid).filter(|stream| stream.rid() == rid);
         let stream = stream.ok_or(SendError::NoStream { mid, rid })?;
         let OutgoingFrame { sealed, timestamp, packets } = self.outgoing.send(frame)?;
-        if self.ssrc.is_some_and(|ssrc| ssrc != stream.ssrc()) {
-            self.next = FIRST.into(); // `reset_stream_tx`: a new stream, with a rollover counter of its own
+        if let Some(ssrc) = self.ssrc.replace(stream.ssrc()).filter(|ssrc| *ssrc != stream.ssrc()) {
+            self.left.push((ssrc, self.next));
+            let known = self.left.iter().rev().find(|(ssrc, _)| *ssrc == stream.ssrc());
+            self.next = known.map_or(FIRST.into(), |(_, next)| *next);
         }
-        self.ssrc = Some(stream.ssrc());
         let is_video = !self.outgoing.codec().is_audio();
         for packet in packets {
             let mut extensions = ExtensionValues::default();

@@ -30,6 +30,16 @@ ffmpeg $quiet -f lavfi -i testsrc2=size=160x90:rate=15 -t 2 -pix_fmt yuv420p $pl
 ffmpeg $quiet -f lavfi -i testsrc2=size=160x90:rate=15 -t 2 -pix_fmt yuv420p $plain $exact_v \
     -c:v libaom-av1 -usage realtime -cpu-used 8 -lag-in-frames 0 -b:v 80k -g 15 -f ivf video.av1.ivf
 
+# 2 s each of the two codecs that come as Annex B streams, a key frame every second: an access unit delimiter before each
+# picture, the parameter sets before each key frame, the encoder's SEI, and for H.264 three slices to a picture.
+ffmpeg $quiet -f lavfi -i testsrc2=size=160x90:rate=15 -t 2 -pix_fmt yuv420p $plain $exact_v \
+    -c:v libx264 -preset fast -tune zerolatency -profile:v high -b:v 80k -g 15 \
+    -x264-params aud=1:slices=3:repeat-headers=1:scenecut=0:threads=1:sliced-threads=0 -f h264 video.h264
+ffmpeg $quiet -f lavfi -i testsrc2=size=160x90:rate=15 -t 2 -pix_fmt yuv420p $plain $exact_v \
+    -c:v libx265 -preset fast -tune zerolatency -b:v 80k -g 15 \
+    -x265-params aud=1:repeat-headers=1:info=1:hrd=0:scenecut=0:open-gop=0:pools=none:frame-threads=1:log-level=none \
+    -f hevc video.h265
+
 # 2 s in three temporal layers, T0 T2 T1 T2: without T2 half of the pictures are left, without T1 a quarter.
 layers='ts_number_layers=3:ts_target_bitrate=40,60,100:ts_rate_decimator=4,2,1:ts_periodicity=4:ts_layer_id=0,2,1,2:ts_layering_mode=3'
 ffmpeg $quiet -f lavfi -i testsrc2=size=160x90:rate=30 -t 2 -pix_fmt yuv420p $plain $exact_v \

@@ -4,7 +4,7 @@
 //! come late, or never, takes a [`Room`](crate::room::Room).
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use subrosa::danger::seeded_random;
@@ -25,6 +25,8 @@ pub struct Table {
     mail: Vec<Message>,
     talk: Vec<Message>,
     keyframes: BTreeMap<String, Vec<TrackId>>,
+    /// Who hears nothing at the moment.
+    deaf: BTreeSet<String>,
     seed: u8,
 }
 
@@ -44,6 +46,7 @@ impl Table {
             mail: Vec::new(),
             talk: Vec::new(),
             keyframes: BTreeMap::new(),
+            deaf: BTreeSet::new(),
             seed: 0,
         };
         table.settle();
@@ -78,6 +81,17 @@ impl Table {
         self.people[0].1.remove(&[id], now).expect("she is the host, and he is in");
         self.settle(); // all were sealing until now
         self.until_all_seal();
+    }
+
+    /// From now on he hears nothing of what is said and done, until [`hears`](Self::hears): the others go on without him.
+    pub fn is_deaf(&mut self, name: &str) {
+        self.deaf.insert(name.to_owned());
+    }
+
+    /// He hears again, and reads in the log what was done meanwhile.
+    pub fn hears(&mut self, name: &str) {
+        self.deaf.remove(name);
+        self.settle();
     }
 
     /// Lets time pass.
@@ -133,18 +147,15 @@ impl Table {
     fn until_all_seal(&mut self) {
         for _ in 0..100 {
             let newest = self.people[0].1.epoch();
-            let mut there = self.people.iter().filter(|(_, call)| call.ended().is_none());
-            if there.all(|(_, call)| call.sealing_epoch() == Some(newest)) && self.log_is_read() {
+            let mut listening =
+                self.people.iter().filter(|(name, call)| is_listening(&self.deaf, name, call));
+            let end = self.log.len() as u64;
+            if listening.all(|(_, call)| call.sealing_epoch() == Some(newest) && call.log_position() == end) {
                 return;
             }
             self.wait(STEP);
         }
         panic!("the call does not settle");
-    }
-
-    fn log_is_read(&self) -> bool {
-        let mut there = self.people.iter().filter(|(_, call)| call.ended().is_none());
-        there.all(|(_, call)| call.log_position() == self.log.len() as u64)
     }
 
     /// Does what everybody wants until nobody wants anything.
@@ -185,8 +196,9 @@ impl Table {
 
     fn deliver_entry(&mut self) -> bool {
         let end = self.log.len() as u64;
-        let mut there = self.people.iter_mut().filter(|(_, call)| call.ended().is_none());
-        let Some((_, call)) = there.find(|(_, call)| call.log_position() < end) else { return false };
+        let mut listening =
+            self.people.iter_mut().filter(|(name, call)| is_listening(&self.deaf, name, call));
+        let Some((_, call)) = listening.find(|(_, call)| call.log_position() < end) else { return false };
         let position = call.log_position();
         let payload = self.log[position as usize].clone();
         let entry = Message { lane: Lane::Log { position }, payload };
@@ -198,7 +210,10 @@ impl Table {
         let now = self.now;
         let said = core::mem::take(&mut self.talk);
         let mut any = !said.is_empty();
-        for (_, call) in self.people.iter_mut().filter(|(_, call)| call.ended().is_none()) {
+        for (name, call) in &mut self.people {
+            if !is_listening(&self.deaf, name, call) {
+                continue;
+            }
             for message in &said {
                 call.handle_message(message, now).expect("nobody talks nonsense");
             }
@@ -212,6 +227,10 @@ impl Table {
         }
         any
     }
+}
+
+fn is_listening(deaf: &BTreeSet<String>, name: &str, call: &Call) -> bool {
+    call.ended().is_none() && !deaf.contains(name)
 }
 
 fn person(name: &str) -> Profile {

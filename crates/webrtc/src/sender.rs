@@ -7,8 +7,10 @@ use bytes::Bytes;
 use rtc::rtp;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpSendParameters;
 use subrosa::{Codec, SealError, Sealed, Sealer, TrackId};
-use subrosa_rtp::extension::DEPENDENCY_DESCRIPTOR_URI;
-use subrosa_rtp::{Form, MediaFrame, MtuTooSmall, OutgoingFrame, OutgoingPacket, OutgoingStream};
+use subrosa_rtp::extension::{DEPENDENCY_DESCRIPTOR_URI, ScalabilityMode, WriteError};
+use subrosa_rtp::{
+    Form, MediaFrame, MtuTooSmall, OutgoingError, OutgoingFrame, OutgoingPacket, OutgoingStream,
+};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::rtp_transceiver::RtpSender;
 
@@ -98,6 +100,9 @@ pub enum SendError {
     /// It could not be sealed; nothing was sent. [`SealError::NotReady`] and [`SealError::Paused`] pass.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The app's mistake: the frame does not fit the layers that it said the stream has, or a keyframe is due.
+    #[error(transparent)]
+    Layer(#[from] WriteError),
     /// webrtc-rs did not take a packet: the track is not bound to a connection, or the connection is closed.
     #[error("the track is not connected")]
     Stack(#[source] webrtc::error::Error),
@@ -130,6 +135,15 @@ impl SendOptions {
     #[must_use]
     pub fn layer(self, rid: impl Into<String>, mid: impl Into<String>) -> Self {
         Self { layer: Some(SimulcastLayer { rid: rid.into(), mid: mid.into() }), ..self }
+    }
+}
+
+impl From<OutgoingError> for SendError {
+    fn from(error: OutgoingError) -> Self {
+        match error {
+            OutgoingError::Seal(error) => Self::Seal(error),
+            OutgoingError::Layer(error) => Self::Layer(error),
+        }
     }
 }
 
@@ -176,6 +190,14 @@ impl FrameSender {
         let first = (getrandom::u32().map_err(|_| BindError::Random)? & 0x7FFF) as u16;
         let sent = requests.stream(wire.ssrc, track, first);
         Ok(Self { outgoing, track: Arc::clone(sender.track()), wire, sent })
+    }
+
+    /// Describes each frame to servers by the dependency descriptor, so that they can find keyframes and drop layers: see
+    /// [`OutgoingStream::with_layers`]. Goes out where the other side took the extension that [`configure`](crate::configure) offers.
+    #[must_use]
+    pub fn layers(mut self, mode: ScalabilityMode) -> Self {
+        self.outgoing = self.outgoing.with_layers(mode);
+        self
     }
 
     /// Seals one frame and gives its packets to webrtc-rs, waiting where its queue is full. Whoever drops the future before it is

@@ -18,6 +18,10 @@ pub(crate) struct Peer {
     address: SocketAddr,
     pending: Option<SdpPendingOffer>,
     buffer: Vec<u8>,
+    /// Throws away each packet of media whose number, as they arrive, is a multiple of this: a bad network.
+    pub(crate) loses: Option<u64>,
+    /// How many packets of media arrived, those thrown away among them.
+    arrived: u64,
 }
 
 impl Peer {
@@ -29,7 +33,7 @@ impl Peer {
         let address = socket.local_addr()?;
         let mut rtc = config.build(Instant::now());
         rtc.add_local_candidate(Candidate::host(address, "udp")?);
-        Ok(Self { rtc, socket, address, pending: None, buffer: vec![0; 2_000] })
+        Ok(Self { rtc, socket, address, pending: None, buffer: vec![0; 2_000], loses: None, arrived: 0 })
     }
 
     /// Makes an offer of what `change` adds; returns its text, and what `change` returns.
@@ -71,10 +75,20 @@ impl Peer {
                         Err(error) => return Err(error.into()),
                     };
                     let contents = &self.buffer[..length];
+                    self.arrived += u64::from(is_rtp(contents));
+                    if is_rtp(contents) && self.loses.is_some_and(|every| self.arrived.is_multiple_of(every))
+                    {
+                        continue;
+                    }
                     let datagram = Receive::new(Protocol::Udp, source, self.address, contents)?;
                     self.rtc.handle_input(Input::Receive(Instant::now(), datagram))?;
                 }
             }
         }
     }
+}
+
+/// RFC 7983 §7 tells RTP from STUN and DTLS, RFC 5761 §4 from RTCP.
+fn is_rtp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..192, second, ..] if !(192..224).contains(second))
 }

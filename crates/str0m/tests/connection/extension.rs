@@ -4,8 +4,8 @@ use bytes::Bytes;
 use str0m::media::MediaKind;
 use str0m::rtp::{Extension, ExtensionValues, RtpWrite};
 use str0m::{Rtc, RtcConfig};
-use subrosa_rtp::extension::{DescriptorReader, Layer, LayeredWriter, ScalabilityMode};
-use subrosa_str0m::{DependencyDescriptor, MediaFrame, configure};
+use subrosa_rtp::extension::{DescriptorReader, Layer, ScalabilityMode, WriteError};
+use subrosa_str0m::{DependencyDescriptor, FrameSender, MediaFrame, SendError, configure};
 
 use crate::pair::{Clip, Pair, one, plain};
 
@@ -34,16 +34,18 @@ fn a_descriptor_crosses_whatever_its_length() {
 }
 
 #[test]
-fn frames_that_are_described_say_so_in_each_packet() {
+fn frames_of_a_sender_with_layers_say_theirs_in_each_packet() {
     let clip = Clip::vp8().take(8);
     let (mut pair, mid) = Pair::connected(plain, plain, one(MediaKind::Video));
-    let sender = pair.add_sender(clip.kind().1, clip.codec, mid);
-    let mut writer = LayeredWriter::new(ScalabilityMode::L1T3);
+    let sealer = pair.table.sealer("Ann", clip.kind().1);
+    let sender = FrameSender::new(sealer, clip.codec, mid).layers(ScalabilityMode::L1T3);
+    pair.ann.senders.push(sender);
+    let first = MediaFrame::new(&clip.frames[0], clip.timestamp(0));
+    assert_eq!(pair.send(0, &first), Err(SendError::Layer(WriteError::KeyframeNeeded)));
     for (number, temporal_id) in [0, 2, 1, 2, 0, 2, 1, 2].into_iter().enumerate() {
-        let layer = Layer { spatial_id: 0, temporal_id };
-        let header = writer.next_frame(layer, number == 0).expect("a pattern of the mode");
-        let frame = MediaFrame::new(&clip.frames[number], clip.timestamp(number)).described_by(&header);
-        pair.send(sender, &frame).expect("all is in order");
+        let frame = MediaFrame::new(&clip.frames[number], clip.timestamp(number));
+        let frame = frame.keyframe(number == 0).layer(Layer { spatial_id: 0, temporal_id });
+        pair.send(0, &frame).expect("all is in order");
         pair.run_for(clip.period);
     }
     pair.run_for(std::time::Duration::from_millis(100));

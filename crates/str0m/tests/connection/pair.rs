@@ -331,6 +331,8 @@ impl Clip {
             VideoCodec::Vp8 => Codec::Vp8,
             VideoCodec::Vp9 => Codec::Vp9,
             VideoCodec::Av1 => Codec::Av1,
+            VideoCodec::H264 => Codec::H264,
+            VideoCodec::H265 => Codec::H265,
         };
         let frames = clip.frames.into_iter().map(|frame| frame.data).collect();
         Self { codec, frames, period: Duration::from_secs(1) / per_second, ticks: 90_000 / per_second }

@@ -21,13 +21,16 @@ pub enum MediaError {
     /// The bytes do not begin as an IVF file does.
     #[error("not an IVF file")]
     NotIvf,
+    /// The bytes do not begin as a byte stream of H.264 or H.265 does.
+    #[error("not an Annex B stream with access unit delimiters")]
+    NotAnnexB,
     /// The bytes do not begin as an Ogg file with an Opus stream does.
     #[error("not an Ogg Opus file")]
     NotOggOpus,
-    /// The clip is of a codec that is not VP8, VP9 or AV1.
-    #[error("unsupported video codec \"{}\", known are VP80, VP90 and AV01", fourcc.escape_ascii())]
+    /// The clip is of a codec that such files do not carry: VP8, VP9 and AV1 come in IVF, H.264 and H.265 as byte streams.
+    #[error("no file of this kind has the video codec \"{}\"", fourcc.escape_ascii())]
     UnsupportedCodec {
-        /// The four-character code in the file's header.
+        /// Its four-character code.
         fourcc: [u8; 4],
     },
     /// The file ends too early.

@@ -21,6 +21,19 @@ pub fn fixture_video_av1() -> &'static [u8] {
     include_bytes!("../../media/video.av1.ivf")
 }
 
+/// Two seconds of a moving test picture: H.264 as a byte stream, 160x90, 15 frames a second, a key frame every second.
+///
+/// Each access unit has a delimiter and three slices; key frames have SPS and PPS, the first an SEI message.
+/// [`VideoClip::parse_annex_b`](super::VideoClip::parse_annex_b) reads it, given [`VideoFormat::of_h26x_fixture`](super::VideoFormat::of_h26x_fixture).
+pub fn fixture_video_h264() -> &'static [u8] {
+    include_bytes!("../../media/video.h264")
+}
+
+/// Two seconds of a moving test picture: H.265 as a byte stream, otherwise as [`fixture_video_h264`], with a slice to a picture.
+pub fn fixture_video_h265() -> &'static [u8] {
+    include_bytes!("../../media/video.h265")
+}
+
 /// Ten seconds of synthesised speech: Opus in Ogg, mono, packets of 20 ms, constant 32 kbit/s.
 pub fn fixture_audio() -> &'static [u8] {
     include_bytes!("../../media/speech.opus.ogg")

@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod annex_b;
 mod audio;
 mod error;
 mod file;
@@ -27,10 +28,12 @@ mod opus;
 mod video;
 pub mod windows;
 
+pub use annex_b::AnnexBWriter;
 pub use audio::{AudioClip, AudioFormat, AudioPacket};
 pub use error::{MediaError, Place};
 pub use fixtures::{
-    fixture_audio, fixture_video, fixture_video_av1, fixture_video_layers, fixture_video_vp9,
+    fixture_audio, fixture_video, fixture_video_av1, fixture_video_h264, fixture_video_h265,
+    fixture_video_layers, fixture_video_vp9,
 };
 pub use ogg_opus::OggOpusWriter;
 pub use video::{IvfWriter, Timebase, VideoClip, VideoCodec, VideoFormat, VideoFrame};

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{MediaError, Place, file, keyframe};
+use super::{MediaError, Place, annex_b, file, keyframe};
 
 const MAGIC: &[u8; 4] = b"DKIF";
 const HEADER_LEN: usize = 32;
@@ -62,6 +62,10 @@ pub enum VideoCodec {
     Vp9,
     /// AV1.
     Av1,
+    /// H.264, in access units of a byte stream.
+    H264,
+    /// H.265, likewise.
+    H265,
 }
 
 /// A unit of time: a fraction of a second, never zero.
@@ -158,12 +162,17 @@ fn broken(at: Place, why: &'static str) -> MediaError {
 }
 
 impl VideoCodec {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Vp8, Self::Vp9, Self::Av1, Self::H264, Self::H265];
+
     /// The four-character code of the codec.
     pub fn fourcc(self) -> [u8; 4] {
         match self {
             VideoCodec::Vp8 => *b"VP80",
             VideoCodec::Vp9 => *b"VP90",
             VideoCodec::Av1 => *b"AV01",
+            VideoCodec::H264 => *b"H264",
+            VideoCodec::H265 => *b"HEVC",
         }
     }
 
@@ -173,14 +182,23 @@ impl VideoCodec {
             VideoCodec::Vp8 => keyframe::vp8(frame),
             VideoCodec::Vp9 => keyframe::vp9(frame),
             VideoCodec::Av1 => keyframe::av1(frame),
+            VideoCodec::H264 | VideoCodec::H265 => annex_b::is_keyframe(self, frame),
         }
     }
 
+    /// Those that IVF files carry.
     fn from_fourcc(fourcc: [u8; 4]) -> Result<Self, MediaError> {
         [VideoCodec::Vp8, VideoCodec::Vp9, VideoCodec::Av1]
             .into_iter()
             .find(|codec| codec.fourcc() == fourcc)
             .ok_or(MediaError::UnsupportedCodec { fourcc })
+    }
+}
+
+impl VideoFormat {
+    /// What the two fixtures are that come as byte streams, which do not say it themselves.
+    pub const fn of_h26x_fixture(codec: VideoCodec) -> Self {
+        Self { codec, width: 160, height: 90, timebase: Timebase { num: 1, den: 15 } }
     }
 }
 
@@ -215,7 +233,7 @@ impl IvfWriter<BufWriter<File>> {
     ///
     /// # Errors
     ///
-    /// If the file cannot be created or written.
+    /// If the file cannot be created or written, or the codec is one that these files do not carry.
     pub fn create(path: &Path, format: &VideoFormat) -> Result<Self, MediaError> {
         Self::new(file::create(path)?, format)
     }
@@ -226,8 +244,9 @@ impl<W: Write + Seek> IvfWriter<W> {
     ///
     /// # Errors
     ///
-    /// If `out` cannot be written.
+    /// If `out` cannot be written, or the codec is one that these files do not carry.
     pub fn new(mut out: W, format: &VideoFormat) -> Result<Self, MediaError> {
+        VideoCodec::from_fourcc(format.codec.fourcc())?;
         // The crate panics when its output fails, so it writes to memory. It knows AV1 only, and calls the two
         // halves of the timebase by those of the frame rate.
         let mut header = Vec::with_capacity(HEADER_LEN);

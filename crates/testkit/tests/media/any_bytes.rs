@@ -4,8 +4,8 @@ use std::io::Cursor;
 
 use proptest::prelude::*;
 use subrosa_testkit::media::{
-    AudioClip, IvfWriter, OggOpusWriter, VideoClip, VideoCodec, fixture_audio, fixture_video_av1,
-    fixture_video_vp9,
+    AudioClip, IvfWriter, OggOpusWriter, VideoClip, VideoCodec, VideoFormat, fixture_audio,
+    fixture_video_av1, fixture_video_vp9,
 };
 
 use crate::ogg_pages::{FIRST, Page, file, headers};
@@ -98,8 +98,9 @@ proptest! {
 
     #[test]
     fn of_a_frame(frame in prop::collection::vec(any::<u8>(), 0..24)) {
-        for codec in [VideoCodec::Vp8, VideoCodec::Vp9, VideoCodec::Av1] {
+        for codec in VideoCodec::ALL {
             let _ = codec.is_keyframe(&frame);
+            let _ = VideoClip::parse_annex_b(&frame, VideoFormat::of_h26x_fixture(codec));
         }
     }
 }

@@ -3,12 +3,20 @@
 use std::time::Duration;
 
 use subrosa_testkit::media::{
-    AudioClip, VideoClip, VideoCodec, fixture_audio, fixture_video, fixture_video_av1, fixture_video_vp9,
+    AudioClip, VideoClip, VideoCodec, VideoFormat, fixture_audio, fixture_video, fixture_video_av1,
+    fixture_video_h264, fixture_video_h265, fixture_video_vp9,
 };
 
 #[test]
 fn all_fixtures_together_are_small() {
-    let all = [fixture_video(), fixture_video_vp9(), fixture_video_av1(), fixture_audio()];
+    let all = [
+        fixture_video(),
+        fixture_video_vp9(),
+        fixture_video_av1(),
+        fixture_video_h264(),
+        fixture_video_h265(),
+        fixture_audio(),
+    ];
     assert!(all.iter().map(|file| file.len()).sum::<usize>() < 600_000);
 }
 
@@ -33,6 +41,18 @@ fn the_vp9_and_av1_clips_are_two_seconds_with_a_key_frame_every_second() {
         assert_eq!(clip.frames.len(), 30);
         assert_eq!(clip.duration(), Duration::from_secs(2));
         assert_eq!(keyframes(&clip), [0, 15], "{codec:?}");
+    }
+}
+
+#[test]
+fn the_byte_streams_are_two_seconds_with_a_key_frame_every_second() {
+    for (bytes, codec) in [(fixture_video_h264(), VideoCodec::H264), (fixture_video_h265(), VideoCodec::H265)]
+    {
+        let clip = VideoClip::parse_annex_b(bytes, VideoFormat::of_h26x_fixture(codec)).unwrap();
+        assert_eq!(clip.frames.len(), 30);
+        assert_eq!(clip.duration(), Duration::from_secs(2));
+        assert_eq!(keyframes(&clip), [0, 15], "{codec:?}");
+        assert!(clip.frames.iter().enumerate().all(|(number, frame)| frame.pts == number as u64));
     }
 }
 

@@ -4,8 +4,9 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use subrosa_testkit::media::{
-    AudioClip, IvfWriter, MediaError, OggOpusWriter, Place, VideoClip, fixture_audio, fixture_video,
-    fixture_video_av1, fixture_video_vp9,
+    AnnexBWriter, AudioClip, IvfWriter, MediaError, OggOpusWriter, Place, VideoClip, VideoCodec, VideoFormat,
+    fixture_audio, fixture_video, fixture_video_av1, fixture_video_h264, fixture_video_h265,
+    fixture_video_vp9,
 };
 
 #[test]
@@ -20,6 +21,40 @@ fn a_video_is_the_same_after_writing_and_reading() {
         assert_eq!(VideoClip::parse(&written).unwrap(), clip);
         assert_eq!(written, bytes, "the encoder's file has the same header and the same frames");
     }
+}
+
+#[test]
+fn a_byte_stream_is_the_same_after_writing_and_reading() {
+    for (bytes, codec) in [(fixture_video_h264(), VideoCodec::H264), (fixture_video_h265(), VideoCodec::H265)]
+    {
+        let clip = VideoClip::parse_annex_b(bytes, VideoFormat::of_h26x_fixture(codec)).unwrap();
+        let mut writer = AnnexBWriter::new(Vec::new(), codec).unwrap();
+        for frame in &clip.frames {
+            writer.write(&frame.data).unwrap();
+        }
+        assert_eq!(writer.finish().unwrap(), bytes);
+    }
+}
+
+#[test]
+fn each_codec_has_its_kind_of_file() {
+    let format = VideoFormat::of_h26x_fixture(VideoCodec::H264);
+    let unsupported = |result: Result<(), MediaError>| match result {
+        Err(MediaError::UnsupportedCodec { fourcc }) => fourcc,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(unsupported(IvfWriter::new(Cursor::new(Vec::new()), &format).map(drop)), *b"H264");
+    assert_eq!(unsupported(AnnexBWriter::new(Vec::new(), VideoCodec::Vp8).map(drop)), *b"VP80");
+    let vp9 = VideoFormat::of_h26x_fixture(VideoCodec::Vp9);
+    assert_eq!(unsupported(VideoClip::parse_annex_b(fixture_video_h264(), vp9).map(drop)), *b"VP90");
+    for bytes in [fixture_video(), &[0, 0, 1, 0x41, 0x9a], &fixture_video_h264()[1..][..3]] {
+        let error = VideoClip::parse_annex_b(bytes, format).unwrap_err();
+        assert!(matches!(error, MediaError::NotAnnexB), "{error}");
+    }
+    assert!(matches!(VideoClip::parse_annex_b(&[], format).unwrap_err(), MediaError::NoFrames));
+    let mut writer = AnnexBWriter::new(Vec::new(), VideoCodec::H265).unwrap();
+    assert!(matches!(writer.write(&[0x40, 1]).unwrap_err(), MediaError::NotAnnexB));
+    assert!(matches!(writer.finish().unwrap_err(), MediaError::NoFrames));
 }
 
 #[test]
