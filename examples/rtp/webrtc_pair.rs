@@ -50,6 +50,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let answer = sdp::answer(&offer, &bob.answer(&offer).await?)?;
     sdp::check(&offer, &answer)?;
     ann.accept(&answer).await?;
+    ann.connected().await?;
+    bob.connected().await?;
 
     // Ann's encoders: each clip is one, in a task of its own.
     let start = Instant::now();

@@ -4,6 +4,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use core::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -233,6 +234,22 @@ impl FrameReceiver {
             self.timer = None;
         }
         fired
+    }
+}
+
+impl fmt::Debug for FrameReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tracks = self.tracks.len();
+        f.debug_struct("FrameReceiver")
+            .field("incoming", &self.incoming)
+            .field("tracks", &tracks)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Tracks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracks").field("tracks", &self.shared.lock().tracks).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sending a track.
 
+use core::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -254,6 +255,15 @@ impl FrameSender {
     /// Returns the SSRC of the packets.
     pub fn ssrc(&self) -> u32 {
         self.wire.ssrc
+    }
+}
+
+impl fmt::Debug for FrameSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameSender")
+            .field("outgoing", &self.outgoing)
+            .field("wire", &self.wire)
+            .finish_non_exhaustive()
     }
 }
 

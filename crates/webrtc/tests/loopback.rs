@@ -18,11 +18,13 @@ use subrosa_testkit::media::{
 };
 use subrosa_testkit::table::Table;
 use subrosa_webrtc::{
-    Codec, FrameReceiver, FrameSender, KeyframeRequests, MediaFrame, Received, SendOptions, configure,
+    BindError, Codec, FrameReceiver, FrameSender, KeyframeRequests, MediaFrame, Received, SealError,
+    SendError, SendOptions, configure,
 };
 use tap::Tap;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use webrtc::rtp_transceiver::RtpSender;
 use webrtc::runtime::default_runtime;
 
 /// Generous: a shared machine may be busy.
@@ -83,7 +85,9 @@ impl Pair {
         let answer = sdp::answer(&offer, &answer).expect("the same sections");
         sdp::check(&offer, &answer).expect("sealed media alone");
         assert!(answer.contains("\na=sframe"), "{answer}");
-        self.ann.accept(&answer).await.expect("connected");
+        self.ann.accept(&answer).await.expect("an answer");
+        self.ann.connected().await.expect("connected");
+        self.bob.connected().await.expect("connected"); // before it is, it drops what comes
     }
 
     /// Connects, and sends each clip on a track of its own until all frames have come. Returns what arrived, by track.
@@ -232,6 +236,48 @@ async fn servers_can_read_the_descriptor_of_a_frame_and_no_more() {
     let seen = tap.extensions();
     let layers = seen.iter().filter_map(|value| reader.read(value).ok()).map(|read| read.temporal_id);
     assert_eq!(layers.collect::<Vec<_>>(), [0, 0, 0, 1, 1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_say_whose_fault_it_is() {
+    let mut pair = Pair::new(&Tap::default()).await;
+    let rtp_sender = pair.ann.send_track("video/VP8", 1).await.expect("a track");
+    let errors = async {
+        let bind = async |pair: &Pair, kind, codec| {
+            FrameSender::new(pair.table.sealer("Ann", kind), codec, &rtp_sender, &pair.requests).await
+        };
+        let early = bind(&pair, TrackKind::Camera, Codec::Vp8).await;
+        assert!(matches!(early, Err(BindError::NotNegotiated)), "{early:?}");
+        pair.connect().await;
+        let sound = bind(&pair, TrackKind::Microphone, Codec::Vp8).await;
+        assert!(matches!(sound, Err(BindError::WrongKind { codec: Codec::Vp8, .. })), "{sound:?}");
+        let other = bind(&pair, TrackKind::Camera, Codec::H264).await;
+        assert!(matches!(other, Err(BindError::CodecNotNegotiated(Codec::H264))), "{other:?}");
+
+        let mut sender = bind(&pair, TrackKind::Camera, Codec::Vp8).await.expect("negotiated");
+        let mut removed = bind(&pair, TrackKind::Screen, Codec::Vp8).await.expect("negotiated");
+        drop(pair.table); // the call
+        let sent = removed.send(&MediaFrame::new(b"a frame", 0)).await;
+        assert!(matches!(sent, Err(SendError::Seal(SealError::Ended))), "{sent:?}");
+        pair.ann.connection.close().await.expect("closed");
+        let sent = sender.send(&MediaFrame::new(b"a frame", 0)).await;
+        assert!(matches!(sent, Err(SendError::Seal(SealError::Ended))), "the call is asked first: {sent:?}");
+        assert!(bind_is_closed(&rtp_sender, &pair.requests).await);
+    };
+    timeout(PATIENCE, errors).await.expect("in time");
+}
+
+/// A sender of another call for a connection that is closed.
+async fn bind_is_closed(rtp_sender: &Arc<dyn RtpSender>, requests: &KeyframeRequests) -> bool {
+    let table = Table::of(&["Ann"]);
+    let sealer = table.sealer("Ann", TrackKind::Camera);
+    match FrameSender::new(sealer, Codec::Vp8, rtp_sender, requests).await {
+        Err(BindError::Stack(_)) => true,
+        Err(_) => false,
+        Ok(mut sender) => {
+            matches!(sender.send(&MediaFrame::new(b"a frame", 0)).await, Err(SendError::Stack(_)))
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

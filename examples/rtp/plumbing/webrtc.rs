@@ -115,10 +115,14 @@ impl Peer {
         self.gather(answer).await
     }
 
-    /// Takes the other side's answer, and waits until both are connected.
+    /// Takes the other side's answer.
     pub(crate) async fn accept(&mut self, answer: &str) -> Result<()> {
         let answer = RTCSessionDescription::answer(answer.to_owned())?;
-        self.connection.set_remote_description(answer).await?;
+        self.connection.set_remote_description(answer).await
+    }
+
+    /// Waits until this side is connected. The other may be later; what it gets before, it drops.
+    pub(crate) async fn connected(&mut self) -> Result<()> {
         match self.connected.recv().await {
             Some(true) => Ok(()),
             _ => Err(Error::ErrConnectionClosed),
