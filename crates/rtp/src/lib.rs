@@ -2,10 +2,13 @@
 //!
 //! A sealed media frame is one opaque run of bytes, often larger than a packet. A [`Packetizer`] cuts it into
 //! RTP payloads, each behind a one-byte [`Descriptor`]; a [`Reassembler`] puts the payloads of one RTP stream
-//! together again, in order, and says where something is missing. Nothing here encrypts, reads a clock, does
+//! together again, in order, and says where something is missing. Nothing here reads a clock, does
 //! I/O or names a type of an RTP stack: payloads, header fields and the time go in as plain values.
 //!
-//! [`codec`] is another form, for stacks that insist on reading the frames they carry.
+//! An [`OutgoingStream`] puts a call's sealer before that, and [`IncomingStreams`] an opener behind it, for all streams of a connection:
+//! what an adapter to an RTP stack is made of. [`codec`] is another form, for stacks that insist on reading the frames they carry.
+//! Around the payloads: [`extension`] tells servers in header extensions what they may drop of frames that they cannot
+//! read, and [`sdp`] has peers agree on SFrame in their session descriptions, or refuse.
 //!
 //! ```
 //! use std::time::Duration;
@@ -51,16 +54,16 @@
 // What comes off the network is never indexed: a bad length must be an error, not a panic.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-pub mod codec;
 mod descriptor;
-pub mod extension;
 mod fragment;
 mod incoming;
 mod outgoing;
 mod reassembly;
-pub mod sdp;
 
 // The public interface is:
+pub mod codec;
+pub mod extension;
+pub mod sdp;
 pub use descriptor::{Descriptor, Form};
 pub use fragment::{EmptyFrame, Fragment, Fragments, MarkerBit, MtuTooSmall, Packetizer};
 pub use incoming::{

@@ -292,7 +292,6 @@ impl<'a> Description<'a> {
             }
             if semantics == "BUNDLE"
                 && let (Some(old), Some(new)) = (mids.first(), left.first())
-                && old != new
             {
                 moves.entry(String::from(*new)).or_insert_with(|| String::from(*old));
             }

@@ -185,7 +185,7 @@ fn what_is_invalid_is_refused_and_changes_nothing() {
     let mut reader = DescriptorReader::new();
     reader.read(&l1t1_keyframe()).unwrap();
     let before = format!("{reader:?}");
-    let same_layer_65_times = "00".repeat(65);
+    let one_template_too_many = "00".repeat(64);
     let temporal_layer_8 = "01".repeat(8);
     let spatial_layer_4 = "10".repeat(4);
     let start = "1 1 000000 00000000 00000010 1 0 0 0 0 000000 00000";
@@ -194,7 +194,7 @@ fn what_is_invalid_is_refused_and_changes_nothing() {
     let mut valid_but_template = l1t1_keyframe();
     valid_but_template[0] |= 2;
     let vectors = [
-        (bits(&[start, &same_layer_65_times, "11"]), DescriptorError::TooManyTemplates),
+        (bits(&[start, &one_template_too_many, "11"]), DescriptorError::TooManyTemplates),
         (bits(&[start, &temporal_layer_8, "11"]), DescriptorError::TooManyLayers),
         (bits(&[start, &spatial_layer_4, "11"]), DescriptorError::TooManyLayers),
         (valid_but_inside, DescriptorError::StructureInsideFrame),
@@ -250,6 +250,56 @@ fn active_decode_targets_are_told_until_a_keyframe_makes_them_plain() {
     assert_eq!(send(&mut writer, 1, false).1, 0b11);
     assert_eq!(send(&mut writer, 0, true).1, 0b11);
     assert_eq!(send(&mut writer, 1, true), (3, 0b11)); // no mask any more
+}
+
+#[test]
+fn a_late_packet_does_not_bring_an_old_mask_back() {
+    let mut writer = LayeredWriter::new(ScalabilityMode::L1T2);
+    let mut reader = DescriptorReader::new();
+    let next = |writer: &mut LayeredWriter, keyframe| {
+        writer.next_frame(layer(0, 0), keyframe).unwrap().packet(true, true)
+    };
+    reader.read(&next(&mut writer, true)).unwrap();
+    writer.set_active_decode_targets(0b01);
+    let late = next(&mut writer, false);
+    writer.set_active_decode_targets(0b10);
+    reader.read(&next(&mut writer, false)).unwrap();
+    assert_eq!(reader.read(&late).unwrap().active_decode_targets, 0b01); // true of that frame
+    assert_eq!(reader.read(&[0xC1, 0, 3]).unwrap().active_decode_targets, 0b10);
+}
+
+#[test]
+fn differences_take_as_few_bits_as_the_format_allows() {
+    let mut writer = DescriptorWriter::new(ScalabilityMode::L1T1.structure());
+    let mut frame =
+        FrameDependencies { decode_target_indications: indications("S"), ..FrameDependencies::default() };
+    writer.next_frame(&frame, true).unwrap();
+    // 24 bits and 5 flags; then 2 for the size of each difference and for the end.
+    for (diff, bits) in [(16, 4), (17, 8), (256, 8), (257, 12), (4_096, 12)] {
+        frame.frame_dependencies = vec![diff; 9];
+        let bytes = writer.next_frame(&frame, false).unwrap().max_len();
+        assert_eq!(bytes, (24 + 5 + 9 * (2 + bits) + 2_usize).div_ceil(8), "{diff}");
+    }
+}
+
+#[test]
+fn of_decode_targets_of_one_layer_the_first_is_chosen() {
+    let templates = vec![template(layer(0, 0), &[], &[], "SSS"), template(layer(0, 1), &[1], &[], "-DD")];
+    let structure = Structure::new(templates, vec![]).unwrap();
+    assert_eq!(structure.decode_target(layer(0, 1), u32::MAX), Some(1));
+    assert_eq!(structure.decode_target(layer(0, 1), 0b101), Some(2));
+    assert_eq!(structure.decode_target(layer(0, 0), u32::MAX), Some(0));
+}
+
+#[test]
+fn nothing_from_before_a_keyframe_is_referred_to() {
+    let mut writer = LayeredWriter::new(ScalabilityMode::new(2, 1, InterLayer::OnKeyframes).unwrap());
+    for spatial in [0, 1] {
+        writer.next_frame(layer(spatial, 0), true).unwrap();
+    }
+    writer.next_frame(layer(1, 0), false).unwrap();
+    writer.next_frame(layer(0, 0), true).unwrap(); // and the upper layer is left out
+    assert_eq!(writer.next_frame(layer(1, 0), false), Err(WriteError::KeyframeNeeded));
 }
 
 #[test]
@@ -390,6 +440,24 @@ fn l3t3_is_the_example_of_the_specification() {
     ];
     let mode = ScalabilityMode::new(3, 3, InterLayer::Always).unwrap();
     assert_is(mode, &[2, 2, 2, 1, 1, 1, 0, 0, 0], &table);
+}
+
+#[test]
+fn l1t2_and_l2t1_are_those_of_libwebrtc() {
+    // modules/video_coding/svc/scalability_structure_full_svc.cc, with the decode targets the other way round.
+    let l1t2 = [
+        template(layer(0, 0), &[], &[0], "SS"),
+        template(layer(0, 0), &[2], &[2], "SS"),
+        template(layer(0, 1), &[1], &[1], "D-"),
+    ];
+    assert_is(ScalabilityMode::L1T2, &[0, 0], &l1t2);
+    let l2t1 = [
+        template(layer(0, 0), &[2], &[2, 1], "RS"),
+        template(layer(0, 0), &[], &[0, 0], "SS"),
+        template(layer(1, 0), &[2, 1], &[1, 1], "S-"),
+        template(layer(1, 0), &[1], &[1, 1], "S-"),
+    ];
+    assert_is(ScalabilityMode::L2T1, &[1, 0], &l2t1);
 }
 
 #[test]

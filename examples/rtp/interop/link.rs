@@ -53,15 +53,15 @@ struct State {
 }
 
 impl Link {
-    /// Makes a line that loses `percent` of a hundred media packets, the same for the same seed and the same packets.
-    pub(crate) async fn open(ip: IpAddr, percent: u32, seed: u64) -> Result<Self, Failure> {
+    /// Makes a line that loses nothing yet; which packets it loses later follows from the seed.
+    pub(crate) async fn open(ip: IpAddr, seed: u64) -> Result<Self, Failure> {
         let bind = || UdpSocket::bind(SocketAddr::new(ip, 0));
         let sockets = [bind().await.or_broken("the line's socket")?, bind().await.or_broken("the line's socket")?];
         let mut ends = [SocketAddr::new(ip, 0); 2];
         for (end, socket) in ends.iter_mut().zip(&sockets) {
             *end = socket.local_addr().or_broken("the line's address")?;
         }
-        let state = State { dice: Dice::new(seed, 0), percent, passed: Passed::default() };
+        let state = State { dice: Dice::new(seed, 0), percent: 0, passed: Passed::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state) });
         Ok(Self { ends, sockets: sockets.map(Arc::new), shared, tasks: Vec::new() })
     }
@@ -75,9 +75,9 @@ impl Link {
         }
     }
 
-    /// From now on nothing is lost.
-    pub(crate) fn mend(&self) {
-        self.shared.state().percent = 0;
+    /// From now on, of a hundred media packets so many get lost.
+    pub(crate) fn lose(&self, percent: u32) {
+        self.shared.state().percent = percent;
     }
 
     /// Returns what has passed.

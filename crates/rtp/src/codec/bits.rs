@@ -63,7 +63,7 @@ impl<'a> Bits<'a> {
         self.position = self.position.saturating_add(bits);
     }
 
-    /// Reads an unsigned Exp-Golomb number, H.264 and H.265 §9.1 and §9.2: some zeros, a one, and as many bits as zeros.
+    /// Reads an unsigned Exp-Golomb number, H.264 §9.1, H.265 §9.2: some zeros, a one, and as many bits as zeros.
     pub(super) fn exp_golomb(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.bit()? {

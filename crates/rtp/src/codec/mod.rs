@@ -101,7 +101,7 @@ use h265::H265;
 
 /// How much room a buffer needs beside the frame so that [`seal`] need not grow it, in most cases.
 ///
-/// More is needed for long parameter sets, and for emulation prevention, which takes one byte in a few hundred kB.
+/// More is needed for long parameter sets, and for emulation prevention, which takes one byte in about 4 MB.
 pub const TYPICAL_OVERHEAD: usize = 160;
 
 /// A frame could not be sealed in this form. Nothing of it was written.

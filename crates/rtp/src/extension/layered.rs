@@ -113,7 +113,6 @@ impl ScalabilityMode {
             frame_dependencies.extend(references.temporal(layer));
         }
         frame_dependencies.sort_unstable();
-        frame_dependencies.dedup();
         let indications = self.decode_targets().map(|target| self.indication(layer, keyframe, target));
         FrameDependencies { layer, decode_target_indications: indications.collect(), frame_dependencies }
     }
@@ -178,7 +177,8 @@ impl LayeredWriter {
         self.writer.structure()
     }
 
-    /// Tells the largest size of each spatial layer from now on, or of none: the next frame must be a keyframe.
+    /// Tells the largest size of each spatial layer from now on, or of none: the next frame must be a keyframe, and
+    /// all decode targets are active again.
     ///
     /// # Errors
     ///

@@ -278,18 +278,13 @@ impl Structure {
         u8::try_from((index + usize::from(self.template_id_offset)) % 64).unwrap_or_default()
     }
 
-    /// Whether a frame with these indications belongs to a chain, if losing it matters to a target in `active`
-    /// (A.6, `PartOfActiveChain`).
+    /// Whether a frame with these indications belongs to a chain (A.6, `PartOfActiveChain`; what it says of a chain
+    /// that nobody follows does not matter).
     pub(super) fn is_in_chain(&self, chain: usize, indications: &[Indication]) -> bool {
-        let mut protected = self
-            .protected_by
-            .iter()
-            .zip(indications)
-            .filter(|&(&by, _)| usize::from(by) == chain)
-            .map(|(_, indication)| indication)
-            .peekable();
-        protected.peek().is_some()
-            && protected.all(|dti| matches!(dti, Indication::Switch | Indication::Required))
+        let mut pairs = self.protected_by.iter().zip(indications);
+        pairs.all(|(&by, indication)| {
+            usize::from(by) != chain || matches!(indication, Indication::Switch | Indication::Required)
+        })
     }
 
     /// Whether a decode target in `active` is protected by the chain (A.6, `ChainHasActiveDecodeTarget`).

@@ -105,7 +105,8 @@ impl DescriptorWriter {
     ///
     /// Its template ids are moved behind those of the structure before (A.8.3).
     pub fn set_structure(&mut self, structure: Structure) {
-        let offset = self.structure.id_of(self.structure.templates().len());
+        let known = if self.announced { self.structure.templates().len() } else { 0 };
+        let offset = self.structure.id_of(known);
         *self = Self::starting_at(self.next, structure.with_template_id_offset(offset));
     }
 

@@ -32,3 +32,11 @@ pub fn fixture_video_h265() -> &'static [u8] {
 pub fn fixture_audio() -> &'static [u8] {
     include_bytes!("../../media/speech.opus.ogg")
 }
+
+/// The sizes in bytes of 10 s of pictures, 720p, 30 a second, VP8 at 2 Mbit/s, and which are keyframes.
+pub fn sizes_of_720p30() -> impl Iterator<Item = (usize, bool)> {
+    include_str!("../../media/720p30.vp8.sizes").lines().map(|line| {
+        let (len, kind) = line.split_once(' ').expect("a size and a kind");
+        (len.parse().expect("a number"), kind == "key")
+    })
+}

@@ -1,0 +1,288 @@
+//! One case: a stack that sends, a stack that receives, a line between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use subrosa::{Codec, Epoch, TrackKind};
+use subrosa_rtp::{ConnectionLimits, Limits, Received};
+use subrosa_rtp_examples::clips::{Clip, Frame};
+use subrosa_rtp_examples::failure::{Context, Failure};
+use subrosa_rtp_examples::peer::{Medium, Publisher, Sealers, Setting, Stack, Subscriber};
+use subrosa_testkit::table::Table;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::link::Link;
+use crate::sdp;
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// The two media share no RTP timestamp, so that one tells what it is of.
+const AUDIO_TIMESTAMPS: u32 = 1 << 31;
+/// How often a lost packet may be asked for before it is given up: with one in twenty lost, each time again, this is far beyond chance.
+const WAIT_FOR_REPAIR: Duration = Duration::from_secs(2);
+/// How long anything may take that is not media.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Frames behind the last that counts, by which the receiver learns what is missing before them.
+const TAIL: usize = 10;
+
+/// What is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub(crate) video: Codec,
+    pub(crate) from: Stack,
+    pub(crate) to: Stack,
+    /// Of a hundred media packets.
+    pub(crate) loss: u32,
+    pub(crate) repair: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outcome {
+    /// Frames that were sent.
+    pub(crate) sent: usize,
+    /// Packets that the line lost, retransmissions among them.
+    pub(crate) packets_lost: u64,
+    /// Frames of which the line lost a packet.
+    pub(crate) hit: usize,
+    /// Frames that arrived as they were.
+    pub(crate) identical: usize,
+    /// Frames that were delivered as something else.
+    pub(crate) broken: usize,
+    /// Frames that were put together and refused.
+    pub(crate) refused: usize,
+    /// Frames of which every packet passed, and which were not delivered.
+    pub(crate) complete_but_missing: usize,
+    /// Packets that the receiver reported lost.
+    pub(crate) reported_lost: u64,
+}
+
+impl Case {
+    /// Says what of the promise was not kept, if anything.
+    pub(crate) fn judge(&self, outcome: &Outcome) -> Option<&'static str> {
+        let whole = outcome.identical == outcome.sent;
+        match (self.loss, self.repair) {
+            _ if outcome.broken > 0 => Some("a frame was delivered broken"),
+            _ if outcome.refused > 0 => Some("a frame was refused"),
+            (0, _) if outcome.packets_lost > 0 => Some("a clean line lost something"),
+            (0, _) | (_, true) if !whole => Some("not every frame arrived"),
+            (1.., true) if outcome.packets_lost == 0 => Some("nothing was lost that could be repaired"),
+            (1.., false) if outcome.hit == 0 => Some("nothing was lost"),
+            _ if outcome.complete_but_missing > 0 => Some("a frame came whole and was not delivered"),
+            (1.., false) if outcome.identical + outcome.hit != outcome.sent => Some("the frames do not add up"),
+            (1.., false) if outcome.reported_lost != outcome.packets_lost => {
+                Some("what was reported lost is not what was lost")
+            }
+            _ => None,
+        }
+    }
+
+    /// Sends these clips' frames, over and over for so long, and looks at what arrives.
+    pub(crate) async fn run(self, clips: [Clip; 2], lasting: Duration, seed: u64) -> Result<Outcome, Failure> {
+        let table = Table::of(&["Ann", "Bob"]);
+        let (_calls, calls) = watch::channel(0);
+        let wait = if self.repair { WAIT_FOR_REPAIR } else { Limits::default().max_wait };
+        let stream = Limits { max_wait: wait, ..Limits::default() };
+        let limits = ConnectionLimits { stream, ..ConnectionLimits::default() };
+        let setting = Setting { ip: HERE, video: self.video, calls, limits };
+        let sealers = Sealers {
+            audio: table.sealer("Ann", TrackKind::Microphone),
+            video: table.sealer("Ann", TrackKind::Camera),
+        };
+        let mut link = Link::open(HERE, seed).await?;
+        let (mut publisher, offer) = Publisher::offer(self.from, &setting, sealers).await?;
+        let offer = if self.repair { offer } else { sdp::without_retransmission(&offer) };
+        let [left, right] = link.ends;
+        let (offer, publishes_at) = sdp::through(&offer, right).ok_or_else(|| no_candidate("offer"))?;
+        let (sink, received) = mpsc::unbounded_channel();
+        let (_subscriber, answer) =
+            Subscriber::answer(self.to, &setting, offer, table.opener("Bob"), sink).await?;
+        let (answer, subscribes_at) = sdp::through(&answer, left).ok_or_else(|| no_candidate("answer"))?;
+        link.connect(publishes_at, subscribes_at);
+        publisher.connect(answer).await?;
+
+        let mut run = Run { link, publisher, received, sent: BTreeMap::new(), got: Got::default() };
+        let mut media = clips.map(Line::new);
+        run.warm_up(&mut media).await?;
+        run.link.lose(self.loss);
+        let started = Instant::now();
+        let begun = media.each_ref().map(|line| line.elapsed);
+        loop {
+            let next = media.iter_mut().zip(begun).min_by_key(|(line, begun)| line.elapsed - *begun);
+            let (line, begun) = next.expect("there are two");
+            let due = line.elapsed - begun;
+            if due >= lasting {
+                break;
+            }
+            run.take_until(started + due).await?;
+            run.send(line, true).await?;
+        }
+        run.link.lose(0);
+        run.see_out(&mut media, wait).await?;
+        Ok(run.outcome())
+    }
+}
+
+fn no_candidate(which: &str) -> Failure {
+    Failure::Broken(format!("the {which} has no address to send to"))
+}
+
+/// One medium: where in its clip it is.
+struct Line {
+    clip: Clip,
+    place: usize,
+    /// Media time since the start.
+    elapsed: Duration,
+    /// The length of the clip.
+    period: Duration,
+}
+
+impl Line {
+    fn new(clip: Clip) -> Self {
+        let last = clip.frames.last().map_or(Duration::ZERO, |frame| frame.at);
+        let step = clip.frames.get(1).map_or(Duration::from_millis(20), |frame| frame.at);
+        Self { clip, place: 0, elapsed: Duration::ZERO, period: last + step }
+    }
+
+    fn medium(&self) -> Medium {
+        if self.clip.codec.is_audio() { Medium::Audio } else { Medium::Video }
+    }
+
+    fn rate(&self) -> u32 {
+        if self.clip.codec.is_audio() { 48_000 } else { 90_000 }
+    }
+
+    fn next(&mut self) -> (&Frame, u32) {
+        let count = self.clip.frames.len();
+        let (round, place) = (self.place / count, self.place % count);
+        let at = self.period * round as u32 + self.clip.frames[place].at;
+        let ticks = (at.as_nanos() * u128::from(self.rate()) / 1_000_000_000) as u32;
+        let base = if self.clip.codec.is_audio() { AUDIO_TIMESTAMPS } else { 0 };
+        self.place += 1;
+        let (next_round, next_place) = (self.place / count, self.place % count);
+        self.elapsed = self.period * next_round as u32 + self.clip.frames[next_place].at;
+        (&self.clip.frames[place], base + ticks)
+    }
+}
+
+/// A frame's number, as its seal has it: which of the two media, epoch, counter.
+type Number = (bool, Epoch, u64);
+
+struct Sent {
+    data: Bytes,
+    timestamp: u32,
+    /// Not one of those before and after.
+    counts: bool,
+}
+
+#[derive(Default)]
+struct Got {
+    identical: BTreeSet<Number>,
+    broken: usize,
+    refused: usize,
+    reported_lost: u64,
+}
+
+struct Run {
+    link: Link,
+    publisher: Publisher,
+    received: mpsc::UnboundedReceiver<Received>,
+    sent: BTreeMap<Number, Sent>,
+    got: Got,
+}
+
+impl Run {
+    async fn send(&mut self, line: &mut Line, counts: bool) -> Result<Number, Failure> {
+        let medium = line.medium();
+        let (frame, timestamp) = line.next();
+        let data = frame.data.clone();
+        let sealed = self.publisher.send(medium, data.clone(), timestamp).await?.or_broken("sealing a frame")?;
+        let number = (medium == Medium::Audio, sealed.epoch, sealed.counter);
+        self.sent.insert(number, Sent { data, timestamp, counts });
+        Ok(number)
+    }
+
+    /// Connections stand on one side before they do on the other; frames count from when the first of each medium came through.
+    async fn warm_up(&mut self, media: &mut [Line; 2]) -> Result<(), Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        let heard = |got: &Got, audio| got.identical.iter().any(|number| number.0 == audio);
+        while !(heard(&self.got, true) && heard(&self.got, false)) {
+            if Instant::now() > deadline {
+                return Err(Failure::Broken("no media came through".to_owned()));
+            }
+            for line in media.iter_mut() {
+                self.send(line, false).await?;
+            }
+            self.take_until(Instant::now() + Duration::from_millis(50)).await?;
+        }
+        self.got.reported_lost = 0;
+        Ok(())
+    }
+
+    /// Sends a little more, and waits until the last of it has come.
+    async fn see_out(&mut self, media: &mut [Line; 2], wait: Duration) -> Result<(), Failure> {
+        let mut last = BTreeSet::new();
+        for line in media {
+            for _ in 0..TAIL {
+                last.insert(self.send(line, false).await?);
+                self.take_until(Instant::now() + Duration::from_millis(20)).await?;
+            }
+        }
+        let deadline = Instant::now() + wait + PATIENCE;
+        while !last.is_subset(&self.got.identical) {
+            if Instant::now() > deadline {
+                return Err(Failure::Broken("the last frames did not come".to_owned()));
+            }
+            self.take_until(Instant::now() + Duration::from_millis(50)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what comes until then.
+    async fn take_until(&mut self, then: Instant) -> Result<(), Failure> {
+        while let Ok(received) = timeout(then.saturating_duration_since(Instant::now()), self.received.recv()).await {
+            self.take(received.ok_or_else(|| Failure::Broken("the receiver stopped".to_owned()))?);
+        }
+        sleep_until(then).await;
+        Ok(())
+    }
+
+    fn take(&mut self, received: Received) {
+        match received {
+            Received::Frame(frame) => {
+                let number = (frame.from.track.kind().is_audio(), frame.from.epoch, frame.from.counter);
+                match self.sent.get(&number) {
+                    Some(sent) if sent.data == frame.data && sent.timestamp == frame.timestamp => {
+                        self.got.identical.insert(number);
+                    }
+                    _ => self.got.broken += 1,
+                }
+            }
+            Received::Lost { loss, .. } => self.got.reported_lost += loss.missing_packets,
+            Received::Refused { .. } => self.got.refused += 1,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        let passed = self.link.passed();
+        let by_timestamp: BTreeMap<u32, _> = passed.frames.iter().map(|((_, timestamp), fate)| (*timestamp, fate)).collect();
+        let mut outcome = Outcome {
+            packets_lost: passed.frames.values().map(|fate| u64::from(fate.lost)).sum(),
+            broken: self.got.broken,
+            refused: self.got.refused,
+            reported_lost: self.got.reported_lost,
+            ..Outcome::default()
+        };
+        for (number, sent) in self.sent.iter().filter(|(_, sent)| sent.counts) {
+            let is_hit = by_timestamp.get(&sent.timestamp).is_some_and(|fate| fate.lost > 0);
+            let arrived = self.got.identical.contains(number);
+            outcome.sent += 1;
+            outcome.identical += usize::from(arrived);
+            outcome.hit += usize::from(is_hit);
+            outcome.complete_but_missing += usize::from(!is_hit && !arrived);
+        }
+        outcome
+    }
+}
