@@ -35,8 +35,17 @@ pub(crate) enum CodecChoice {
 impl CodecChoice {
     /// The codecs, with Janus' names for them.
     pub(crate) fn codecs(self) -> Vec<(Codec, &'static str)> {
-        let all = [(Self::Vp8, (Codec::Vp8, "vp8")), (Self::H264, (Codec::H264, "h264")), (Self::Av1, (Codec::Av1, "av1"))];
-        let chosen = |choice| matches!((self, choice), (Self::All, _) | (Self::Vp8, Self::Vp8) | (Self::H264, Self::H264) | (Self::Av1, Self::Av1));
+        let all = [
+            (Self::Vp8, (Codec::Vp8, "vp8")),
+            (Self::H264, (Codec::H264, "h264")),
+            (Self::Av1, (Codec::Av1, "av1")),
+        ];
+        let chosen = |choice| {
+            matches!(
+                (self, choice),
+                (Self::All, _) | (Self::Vp8, Self::Vp8) | (Self::H264, Self::H264) | (Self::Av1, Self::Av1)
+            )
+        };
         all.into_iter().filter(|(choice, _)| chosen(*choice)).map(|(_, codec)| codec).collect()
     }
 }

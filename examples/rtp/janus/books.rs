@@ -33,18 +33,26 @@ struct Entry {
 struct Got {
     /// The ledger's frames that arrived as they were sealed, with how many of the frames that they are.
     identical: BTreeMap<Medium, BTreeSet<usize>>,
-    /// Frames that the ledger does not know, that differ from it, that came twice or through another's feed.
-    wrong: u64,
-    refused: u64,
-    losses: u64,
+    counts: Counts,
+    /// How much was sealed, by anybody, when the subscription stood.
+    up: Option<usize>,
     /// What came before the ledger had it.
     early: Vec<(Opened, Bytes)>,
+}
+
+/// What came beside identical frames.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Frames that the ledger does not know, that differ from it, that came twice or through another's feed.
+    pub(crate) wrong: u64,
+    pub(crate) refused: u64,
+    pub(crate) losses: u64,
 }
 
 /// How a medium fared from one participant to another.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fate {
-    /// From the first that arrived on, and sealed while the receiver was in the call.
+    /// Sealed while the receiver was in the call, from when the subscription stood, or from the first that arrived if that was before.
     pub(crate) owed: u64,
     pub(crate) arrived: u64,
     /// Sealed when the receiver was not in the call any more, and opened.
@@ -113,6 +121,13 @@ impl Books {
         pages.names.insert(name, number);
     }
 
+    /// Notes that the subscription to another's feed stands: from here on nothing may be missing.
+    pub(crate) fn subscribed(&self, from: Person, to: Person) {
+        let mut pages = self.pages();
+        let sealed = pages.ledger.len();
+        pages.got.entry((from, to)).or_default().up = Some(sealed);
+    }
+
     /// Opens a page for what comes to one participant from another's feed.
     pub(crate) fn sink(self: &Arc<Self>, from: Person, to: Person) -> Sink {
         self.pages().got.insert((from, to), Got::default());
@@ -135,8 +150,8 @@ impl Pages {
         let got = self.got.entry((from, to)).or_default();
         match received {
             Received::Frame(frame) => got.early.push((frame.from, frame.data.freeze())),
-            Received::Lost { .. } => got.losses += 1,
-            Received::Refused { .. } => got.refused += 1,
+            Received::Lost { .. } => got.counts.losses += 1,
+            Received::Refused { .. } => got.counts.refused += 1,
         }
         self.settle(from, to);
     }
@@ -154,7 +169,7 @@ impl Pages {
             let sent = &self.clips.get(entry.medium).frames[entry.place];
             let is_right = entry.from == from && *sent == data;
             let is_new = is_right && got.identical.entry(entry.medium).or_default().insert(*number);
-            got.wrong += u64::from(!is_new);
+            got.counts.wrong += u64::from(!is_new);
         }
     }
 
@@ -162,14 +177,17 @@ impl Pages {
     pub(crate) fn fate(&mut self, from: Person, to: Person, medium: Medium) -> Fate {
         self.settle(from, to);
         let mut fate = Fate::default();
-        let arrived = self.got.get(&(from, to)).and_then(|got| got.identical.get(&medium));
-        let (Some(arrived), Some(member)) = (arrived, self.members.get(&to)) else { return fate };
-        let Some(first) = arrived.first() else { return fate };
-        for (number, entry) in self.ledger.iter().enumerate().skip(*first) {
+        let (Some(got), Some(member)) = (self.got.get(&(from, to)), self.members.get(&to)) else {
+            return fate;
+        };
+        let arrived = got.identical.get(&medium);
+        let first = arrived.and_then(BTreeSet::first).copied();
+        let Some(first) = first.into_iter().chain(got.up).min() else { return fate };
+        for (number, entry) in self.ledger.iter().enumerate().skip(first) {
             if (entry.from, entry.medium) != (from, medium) {
                 continue;
             }
-            let has_arrived = u64::from(arrived.contains(&number));
+            let has_arrived = u64::from(arrived.is_some_and(|arrived| arrived.contains(&number)));
             if member.is_in(entry.epoch) {
                 fate.owed += 1;
                 fate.arrived += has_arrived;
@@ -181,9 +199,9 @@ impl Pages {
     }
 
     /// Returns what came from one to another beside identical frames. What the ledger never heard of is wrong.
-    pub(crate) fn got(&self, from: Person, to: Person) -> (u64, u64, u64) {
-        let got = self.got.get(&(from, to));
-        got.map_or((0, 0, 0), |got| (got.wrong + got.early.len() as u64, got.refused, got.losses))
+    pub(crate) fn counts(&self, from: Person, to: Person) -> Counts {
+        let Some(got) = self.got.get(&(from, to)) else { return Counts::default() };
+        Counts { wrong: got.counts.wrong + got.early.len() as u64, ..got.counts }
     }
 
     /// Returns the pairs of participants of whom one subscribed to the other.
@@ -210,7 +228,7 @@ impl Pages {
     pub(crate) fn summary(&mut self) -> String {
         let lines = self.pairs().into_iter().map(|(from, to)| {
             let (audio, video) = (self.fate(from, to, Medium::Audio), self.fate(from, to, Medium::Video));
-            let (wrong, refused, losses) = self.got(from, to);
+            let Counts { wrong, refused, losses } = self.counts(from, to);
             format!(
                 "{from} → {to}: audio {} of {}, video {} of {}, {wrong} wrong, {refused} refused, {losses} losses",
                 audio.arrived, audio.owed, video.arrived, video.owed

@@ -68,7 +68,8 @@ async fn run(args: &Args) -> Result<Vec<CallReport>, Failure> {
         report.print();
         reports.push(report);
         let path = args.out.join("report.json");
-        fs::write(&path, serde_json::to_vec_pretty(&reports).or_broken("the report")?).or_input(path.display())?;
+        fs::write(&path, serde_json::to_vec_pretty(&reports).or_broken("the report")?)
+            .or_input(path.display())?;
     }
     Ok(reports)
 }

@@ -105,6 +105,7 @@ impl Participant {
         let (subscriber, answer) = answered.await?;
         subscription.start(&answer).await.or_broken(of("subscribing to"))?;
         subscription.up().await.or_broken(of("subscribing to"))?;
+        shared.books.subscribed(other.role.person, self.role.person);
         self.subscriptions.push((subscription, subscriber));
         Ok(())
     }

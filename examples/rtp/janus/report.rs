@@ -7,7 +7,7 @@ use serde::Serialize;
 use subrosa::sframe::Header;
 use subrosa_testkit::media::windows::Needles;
 
-use crate::books::{Pages, Person};
+use crate::books::{Counts, Pages, Person};
 use crate::failure::Failure;
 use crate::media::Clips;
 use crate::participant::Role;
@@ -27,6 +27,8 @@ pub(crate) struct Names {
 /// A call in figures.
 #[derive(Debug, Serialize)]
 pub(crate) struct CallReport {
+    /// Janus' version.
+    server: String,
     codec: &'static str,
     seconds: f64,
     pairs: Vec<Pair>,
@@ -83,6 +85,7 @@ struct Control {
 
 impl CallReport {
     pub(crate) fn of(
+        server: String,
         codec: &'static str,
         took: Duration,
         pages: &mut Pages,
@@ -100,7 +103,7 @@ impl CallReport {
         for (from, to) in pages.pairs() {
             let (audio, video) = (pages.fate(from, to, Medium::Audio), pages.fate(from, to, Medium::Video));
             opened_after += audio.opened_after + video.opened_after;
-            let (wrong, refused, losses) = pages.got(from, to);
+            let Counts { wrong, refused, losses } = pages.counts(from, to);
             pairs.push(Pair {
                 from: role(from).name,
                 to: role(to).name,
@@ -114,9 +117,11 @@ impl CallReport {
                 losses,
             });
         }
-        let refused_after = pairs.iter().filter(|pair| pair.to == removed.name).map(|pair| pair.refused).sum();
+        let refused_after =
+            pairs.iter().filter(|pair| pair.to == removed.name).map(|pair| pair.refused).sum();
         let windows = clips.windows();
-        let mut control = Control { media_windows_known: windows.len(), media_windows_found: 0, names_found: 0 };
+        let mut control =
+            Control { media_windows_known: windows.len(), media_windows_found: 0, names_found: 0 };
         let mut taps = Vec::new();
         for (role, recording) in recordings {
             let mut tapped = Tapped {
@@ -137,8 +142,16 @@ impl CallReport {
             }
         }
         let removed = Removed { name: removed.name, opened_after, refused_after };
-        let mut report =
-            Self { codec, seconds: took.as_secs_f64(), pairs, taps, removed, control, broken: Vec::new() };
+        let mut report = Self {
+            server,
+            codec,
+            seconds: took.as_secs_f64(),
+            pairs,
+            taps,
+            removed,
+            control,
+            broken: Vec::new(),
+        };
         report.judge();
         Ok(report)
     }
@@ -153,7 +166,7 @@ impl CallReport {
         for pair in &self.pairs {
             let Pair { from, to, .. } = pair;
             let is_removed = *to == self.removed.name;
-            promise(pair.audio_owed > 0 && pair.video_owed > 0, format!("nothing arrived from {from} at {to}"));
+            promise(pair.audio_owed > 0 && pair.video_owed > 0, format!("nothing of {from} was for {to}"));
             promise(pair.audio_owed == pair.audio_identical, format!("sound of {from} is missing at {to}"));
             promise(pair.video_owed == pair.video_identical, format!("video of {from} is missing at {to}"));
             promise(pair.wrong == 0, format!("{to} got frames that {from} did not seal so, or twice"));
@@ -176,13 +189,17 @@ impl CallReport {
 
     /// Prints the figures.
     pub(crate) fn print(&self) {
-        println!("\n{} and Opus through Janus, {:.1} s", self.codec.to_uppercase(), self.seconds);
+        let codec = self.codec.to_uppercase();
+        println!("\n{codec} and Opus through Janus {}, {:.1} s", self.server, self.seconds);
         println!("{:<40}{:<18}{:>14}{:>14}{:>8}{:>9}", "", "", "audio", "video", "wrong", "refused");
         for pair in &self.pairs {
             let way = format!("{} → {}", pair.from, pair.to);
             let audio = format!("{} of {}", pair.audio_identical, pair.audio_owed);
             let video = format!("{} of {}", pair.video_identical, pair.video_owed);
-            println!("{way:<40}{:<18}{audio:>14}{video:>14}{:>8}{:>9}", pair.stacks, pair.wrong, pair.refused);
+            println!(
+                "{way:<40}{:<18}{audio:>14}{video:>14}{:>8}{:>9}",
+                pair.stacks, pair.wrong, pair.refused
+            );
         }
         for Tapped { of, packets, bytes, frames_sealed, frames_seen, media_windows_found, names_found } in
             &self.taps
@@ -234,4 +251,19 @@ fn in_common(counters: &[u64], headers: &[Header]) -> usize {
         left.map(|left| *left -= 1).is_some()
     };
     counters.iter().filter(|counter| is_there(counter)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use subrosa::sframe::KeyId;
+
+    use super::*;
+
+    #[test]
+    fn numbers_that_begin_anew_count_once_for_each_epoch_and_copies_do_not() {
+        let frame = |key, counter| Header { kid: KeyId(key), counter };
+        let seen = [frame(1, 0), frame(1, 1), frame(1, 1), frame(2, 0)];
+        assert_eq!(in_common(&[0, 1, 0], &seen), 3);
+        assert_eq!(in_common(&[0, 1, 2, 0, 1], &seen), 3, "2 is missing, and 1 in the second epoch");
+    }
 }

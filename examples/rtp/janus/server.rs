@@ -44,14 +44,22 @@ pub(crate) struct Janus {
 }
 
 impl Janus {
-    /// Starts `program`, to be reached for media at `ip`, and waits until it answers. Its log is kept at `log`.
+    /// Starts `program`, to be reached for media at `ip`, and waits until it answers. Its log is kept at `log`. For the main thread:
+    /// Janus ends with the thread that starts it.
     pub(crate) fn start(program: &Path, ip: IpAddr, log: &Path) -> Result<Self, Failure> {
         // Not in the directory of the report: the path of a Unix socket is at most 107 bytes long.
         let dir = TempDir::with_prefix("janus-").or_input("a temporary directory")?;
         write_configuration(dir.path(), ip)?;
         let output = File::create(log).or_input(log.display())?;
         let errors = output.try_clone().or_input(log.display())?;
-        let child = Command::new(program)
+        if !program.exists() {
+            let program = program.display();
+            return Err(Failure::Input(format!("there is no {program} (on Debian: apt-get install janus)")));
+        }
+        // util-linux's `setpriv` becomes Janus, and has the system end it with this thread, should nobody be left to do so.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(program)
             .arg("--config")
             .arg(dir.path().join("janus.jcfg"))
             .arg("--configs-folder")
@@ -62,7 +70,7 @@ impl Janus {
             .stdout(output)
             .stderr(errors)
             .spawn()
-            .or_input(format_args!("{} (Debian: apt-get install janus)", program.display()))?;
+            .or_input("setpriv (util-linux)")?;
         let mut janus = Self { child, log: log.to_owned(), dir };
         match janus.wait_until_up() {
             Ok(()) => Ok(janus),

@@ -61,6 +61,7 @@ pub(crate) async fn hold(janus: &Janus, ip: std::net::IpAddr, plan: Plan<'_>) ->
         video_codec: plan.codec_name,
         publishers: 3,
     };
+    let version = janus.connect()?.version().await.or_broken("Janus' version")?;
     let operator = Operator::create(janus.connect()?, spec).await.or_broken("the room")?;
     let books = Books::new(Arc::clone(&clips));
     let shared = Shared {
@@ -117,7 +118,7 @@ pub(crate) async fn hold(janus: &Janus, ip: std::net::IpAddr, plan: Plan<'_>) ->
     let rest = [(ANN, CID), (CID, ANN)];
     call.until_more(&books, "frames after the removal", &rest, plan.frames).await?;
     let reached = |pages: &mut Pages| {
-        [ANN, CID].iter().all(|from| pages.got(from.person, BOB.person).1 >= plan.frames)
+        [ANN, CID].iter().all(|from| pages.counts(from.person, BOB.person).refused >= plan.frames)
     };
     call.until(&books, "the server to forward to who was removed", reached).await?;
 
@@ -137,7 +138,7 @@ pub(crate) async fn hold(janus: &Janus, ip: std::net::IpAddr, plan: Plan<'_>) ->
     operator.destroy().await.or_broken("closing the room")?;
     let names = Names::of(&[ANN, BOB, CID]);
     let pages = &mut *books.pages();
-    CallReport::of(plan.codec_name, began.elapsed(), pages, BOB, &recordings, &clips, &names)
+    CallReport::of(version, plan.codec_name, began.elapsed(), pages, BOB, &recordings, &clips, &names)
 }
 
 impl Call {
@@ -172,7 +173,10 @@ impl Call {
         let mut tick = interval(TICK);
         while !is_so(&mut books.pages()) {
             if Instant::now() > deadline {
-                return Err(Failure::Broken(format!("waited {PATIENCE:?} for {what}\n{}", books.pages().summary())));
+                return Err(Failure::Broken(format!(
+                    "waited {PATIENCE:?} for {what}\n{}",
+                    books.pages().summary()
+                )));
             }
             tokio::select! {
                 () = books.changed() => {}
@@ -198,7 +202,9 @@ impl Call {
             each.iter().map(|&(from, to, medium)| arrived(pages, from, to, medium) + frames).collect()
         };
         let is_so = |pages: &mut Pages| {
-            each.iter().zip(&goals).all(|(&(from, to, medium), goal)| arrived(pages, from, to, medium) >= *goal)
+            each.iter()
+                .zip(&goals)
+                .all(|(&(from, to, medium), goal)| arrived(pages, from, to, medium) >= *goal)
         };
         self.until(books, what, is_so).await
     }

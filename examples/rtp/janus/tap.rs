@@ -78,7 +78,9 @@ fn record(socket: &UdpSocket, ending: &AtomicBool) -> io::Result<Vec<Tapped>> {
                 let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 packets.push(Tapped { at, from, packet: buffer[..len].to_vec() });
             }
-            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Err(error),
+            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return Err(error);
+            }
             Err(_) if ending.load(Ordering::Relaxed) => return Ok(packets),
             Err(_) => {}
         }
@@ -101,8 +103,8 @@ impl Recording {
             }
             let header = packet.header;
             let stream = streams.entry(header.ssrc);
-            let (reassembler, frames) = stream
-                .or_insert_with(|| (Reassembler::new(Form::Frame, Limits::default()), Vec::new()));
+            let (reassembler, frames) =
+                stream.or_insert_with(|| (Reassembler::new(Form::Frame, Limits::default()), Vec::new()));
             let payload = RtpPayload {
                 sequence: header.sequence_number,
                 timestamp: header.timestamp,

@@ -219,9 +219,10 @@ impl Publishing {
         match order {
             Order::Connect { answer, done } => {
                 let pending = self.pending.take().expect("an offer is answered once");
-                let accepted = SdpAnswer::from_sdp_string(&answer).or_broken("Janus' answer").and_then(|answer| {
-                    self.line.rtc.sdp_api().accept_answer(pending, answer).or_broken("Janus' answer")
-                });
+                let accepted =
+                    SdpAnswer::from_sdp_string(&answer).or_broken("Janus' answer").and_then(|answer| {
+                        self.line.rtc.sdp_api().accept_answer(pending, answer).or_broken("Janus' answer")
+                    });
                 match accepted {
                     Ok(()) => self.connected = Some(done),
                     Err(failure) => done.send(Err(failure)).unwrap_or_default(),
@@ -260,7 +261,9 @@ impl Receiving {
                     Next::Wait(at) => break at,
                     Next::Event(event) => {
                         // Copies and late packets are ordinary; a frame that is missing for it is noticed by the ledger.
-                        self.receiver.handle_event(&self.line.rtc, &event, Instant::now()).unwrap_or_default();
+                        self.receiver
+                            .handle_event(&self.line.rtc, &event, Instant::now())
+                            .unwrap_or_default();
                     }
                 }
             };

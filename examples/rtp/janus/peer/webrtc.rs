@@ -9,9 +9,7 @@ use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
 use subrosa::{Codec, Opener, SealError, Sealed};
-use subrosa_webrtc::{
-    FrameReceiver, FrameSender, KeyframeRequests, MediaFrame, Received, SendError, Tracks,
-};
+use subrosa_webrtc::{FrameReceiver, FrameSender, KeyframeRequests, MediaFrame, Received, SendError, Tracks};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use webrtc::media_stream::track_local::TrackLocal;
@@ -105,7 +103,8 @@ impl Subscriber {
         opener: Opener,
         sink: Sink,
     ) -> Result<(Self, String), Failure> {
-        let runtime = default_runtime().ok_or_else(|| Failure::Broken("webrtc-rs has no runtime".to_owned()))?;
+        let runtime =
+            default_runtime().ok_or_else(|| Failure::Broken("webrtc-rs has no runtime".to_owned()))?;
         let receiver = FrameReceiver::new(opener, runtime);
         let mut peer = Peer::new(setting, Registry::new(), Some(receiver.tracks())).await?;
         let task = tokio::spawn(receive(receiver, setting.clone(), sink));
@@ -245,9 +244,12 @@ impl PeerConnectionEventHandler for Handler {
 fn registered(codec: Codec) -> RTCRtpCodec {
     let (name, clock_rate, channels, parameters) = match codec {
         Codec::Opus => ("audio/opus", 48_000, 2, "minptime=10;useinbandfec=1"),
-        Codec::H264 => {
-            ("video/H264", 90_000, 0, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f")
-        }
+        Codec::H264 => (
+            "video/H264",
+            90_000,
+            0,
+            "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+        ),
         Codec::Av1 => ("video/AV1", 90_000, 0, "profile-id=0"),
         _ => ("video/VP8", 90_000, 0, ""),
     };

@@ -57,6 +57,13 @@ impl Connection {
         Ok(Self { socket, inbox, transactions: AtomicU64::new(0) })
     }
 
+    /// Asks for the server's version.
+    pub(crate) async fn version(&self) -> Result<String, SignalError> {
+        let info = self.ask("info", json!({ "janus": "info" })).await?;
+        let missing = || SignalError::Unexpected { request: "info".to_owned(), missing: "a version" };
+        info["version_string"].as_str().map(str::to_owned).ok_or_else(missing)
+    }
+
     /// Sends a request and waits for what answers it: for a request to a plugin that is not the acknowledgement but the event
     /// that comes after it. `request` names it in errors.
     pub(super) async fn ask(&self, request: &str, mut message: Value) -> Result<Value, SignalError> {
@@ -190,4 +197,29 @@ fn refusal(request: &str, answer: Value) -> Result<Value, SignalError> {
         code: code.as_i64().unwrap_or_default(),
         reason: reason.as_str().unwrap_or("no reason given").to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(answer: Value) -> String {
+        refusal("create", answer).map_or_else(|error| error.to_string(), |_| "nothing".to_owned())
+    }
+
+    #[test]
+    fn refusals_of_the_core_and_of_the_plugin_keep_code_and_reason() {
+        let core = json!({ "janus": "error", "error": { "code": 458, "reason": "No such session" } });
+        assert_eq!(said(core), "Janus refuses `create`: No such session (code 458)");
+        let data = json!({ "videoroom": "event", "error_code": 427, "error": "Room exists" });
+        let plugin = json!({ "janus": "success", "plugindata": { "data": data } });
+        assert_eq!(said(plugin), "Janus refuses `create`: Room exists (code 427)");
+    }
+
+    #[test]
+    fn an_answer_is_no_refusal() {
+        assert_eq!(said(json!({ "janus": "success", "data": { "id": 1 } })), "nothing");
+        let data = json!({ "videoroom": "created", "room": 1 });
+        assert_eq!(said(json!({ "janus": "success", "plugindata": { "data": data } })), "nothing");
+    }
 }

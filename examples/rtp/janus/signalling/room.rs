@@ -104,20 +104,15 @@ impl Operator {
         if forwarders == publication.mids.len() {
             return Ok(());
         }
-        Err(SignalError::Unexpected { request: "rtp_forward".to_owned(), missing: "a forwarder for each stream" })
-    }
-
-    /// Sends a participant out of the room.
-    pub(crate) async fn kick(&self, feed: Feed) -> Result<(), SignalError> {
-        let kick =
-            json!({ "request": "kick", "room": self.spec.room, "secret": self.spec.secret, "id": feed.0 });
-        self.handle.ask(kick, None).await.map(drop)
+        Err(SignalError::Unexpected {
+            request: "rtp_forward".to_owned(),
+            missing: "a forwarder for each stream",
+        })
     }
 
     /// Closes the room.
     pub(crate) async fn destroy(self) -> Result<(), SignalError> {
-        let destroy =
-            json!({ "request": "destroy", "room": self.spec.room, "secret": self.spec.secret });
+        let destroy = json!({ "request": "destroy", "room": self.spec.room, "secret": self.spec.secret });
         self.handle.ask(destroy, None).await.map(drop)
     }
 }
@@ -127,7 +122,8 @@ impl Seat {
     pub(crate) async fn join(connection: Connection, room: u64) -> Result<Self, SignalError> {
         let session = Session::create(connection).await?;
         let handle = session.attach().await?;
-        let joined = handle.ask(json!({ "request": "join", "ptype": "publisher", "room": room }), None).await?;
+        let joined =
+            handle.ask(json!({ "request": "join", "ptype": "publisher", "room": room }), None).await?;
         let feed = Feed(number(&joined.data["id"], "join")?);
         Ok(Self { session, handle, room, feed, present: joined.data })
     }

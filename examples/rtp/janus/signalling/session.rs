@@ -44,8 +44,7 @@ impl Session {
     }
 
     pub(super) async fn attach(self: &Arc<Self>) -> Result<Handle, SignalError> {
-        let attach =
-            json!({ "janus": "attach", "session_id": self.id, "plugin": "janus.plugin.videoroom" });
+        let attach = json!({ "janus": "attach", "session_id": self.id, "plugin": "janus.plugin.videoroom" });
         let attached = self.connection.ask("attach", attach).await?;
         let id = number(&attached["data"]["id"], "attach")?;
         Ok(Handle { session: Arc::clone(self), id })
@@ -100,7 +99,9 @@ impl Handle {
             (event["sender"] == self.id)
                 .then(|| match event["janus"].as_str() {
                     Some("webrtcup") => Some(Ok(())),
-                    Some("hangup") => Some(Err(event["reason"].as_str().unwrap_or("no reason given").to_owned())),
+                    Some("hangup") => {
+                        Some(Err(event["reason"].as_str().unwrap_or("no reason given").to_owned()))
+                    }
                     _ => None,
                 })
                 .flatten()
