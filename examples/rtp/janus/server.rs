@@ -147,6 +147,9 @@ plugins: {{
 transports: {{
     disable = "{transports}"
 }}
+loggers: {{
+    disable = "libjanus_jsonlog.so"
+}}
 events: {{
     broadcast = false
 }}
