@@ -101,6 +101,7 @@ impl Case {
         let (sink, received) = mpsc::unbounded_channel();
         let (_subscriber, answer) =
             Subscriber::answer(self.to, &setting, offer, table.opener("Bob"), sink).await?;
+        let answer = if self.repair { answer } else { sdp::without_retransmission(&answer) };
         let (answer, subscribes_at) = sdp::through(&answer, left).ok_or_else(|| no_candidate("answer"))?;
         link.connect(publishes_at, subscribes_at);
         publisher.connect(answer).await?;
