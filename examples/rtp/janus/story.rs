@@ -61,7 +61,6 @@ pub(crate) async fn hold(janus: &Janus, ip: std::net::IpAddr, plan: Plan<'_>) ->
         video_codec: plan.codec_name,
         publishers: 3,
     };
-    let version = janus.connect()?.version().await.or_broken("Janus' version")?;
     let operator = Operator::create(janus.connect()?, spec).await.or_broken("the room")?;
     let books = Books::new(Arc::clone(&clips));
     let shared = Shared {
@@ -138,7 +137,16 @@ pub(crate) async fn hold(janus: &Janus, ip: std::net::IpAddr, plan: Plan<'_>) ->
     operator.destroy().await.or_broken("closing the room")?;
     let names = Names::of(&[ANN, BOB, CID]);
     let pages = &mut *books.pages();
-    CallReport::of(version, plan.codec_name, began.elapsed(), pages, BOB, &recordings, &clips, &names)
+    CallReport::of(
+        janus.version.clone(),
+        plan.codec_name,
+        began.elapsed(),
+        pages,
+        BOB,
+        &recordings,
+        &clips,
+        &names,
+    )
 }
 
 impl Call {

@@ -20,6 +20,8 @@ use crate::failure::{Context, Failure};
 
 /// ICE and DTLS on one machine take a tenth of a second.
 const CONNECT: Duration = Duration::from_secs(20);
+/// For the time that a busy machine does not run a peer. The system grants what it may.
+const BUFFER: usize = 4 << 20;
 /// No datagram of a peer is longer.
 const LONGEST_DATAGRAM: usize = 2048;
 
@@ -128,6 +130,7 @@ struct Line {
 impl Line {
     async fn open(setting: &Setting) -> Result<Self, Failure> {
         let socket = UdpSocket::bind((setting.ip, 0)).await.or_broken("a peer's socket")?;
+        socket2::SockRef::from(&socket).set_recv_buffer_size(BUFFER).or_broken("a peer's socket")?;
         let local = socket.local_addr().or_broken("a peer's socket")?;
         let started = Instant::now();
         let config = configure(RtcConfig::new()).clear_codecs().enable_opus(true, false);
