@@ -45,6 +45,8 @@ struct Pair {
     from: &'static str,
     to: &'static str,
     stacks: String,
+    /// Of both media, sealed when the server called the subscription up, and before anything came through it.
+    before_first: u64,
     audio_owed: u64,
     audio_identical: u64,
     video_owed: u64,
@@ -108,6 +110,7 @@ impl CallReport {
                 from: role(from).name,
                 to: role(to).name,
                 stacks: format!("{} → {}", stack(role(from)), stack(role(to))),
+                before_first: audio.before + video.before,
                 audio_owed: audio.owed,
                 audio_identical: audio.arrived,
                 video_owed: video.owed,
