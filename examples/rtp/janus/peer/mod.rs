@@ -49,7 +49,7 @@ pub(crate) type Sink = mpsc::UnboundedSender<Received>;
 /// A connection that publishes.
 pub(crate) enum Publisher {
     Str0m(str0m::Publisher),
-    Webrtc(webrtc::Publisher),
+    Webrtc(Box<webrtc::Publisher>),
 }
 
 /// A connection that receives one feed, until it is dropped.
@@ -73,7 +73,7 @@ impl Publisher {
             }
             Stack::Webrtc => {
                 let (publisher, offer) = webrtc::Publisher::offer(setting, sealers).await?;
-                Ok((Self::Webrtc(publisher), offer))
+                Ok((Self::Webrtc(Box::new(publisher)), offer))
             }
         }
     }

@@ -150,7 +150,7 @@ impl Line {
         loop {
             match self.rtc.poll_output().or_broken("str0m")? {
                 Output::Timeout(at) => return Ok(Next::Wait(at)),
-                Output::Event(event) => return Ok(Next::Event(event)),
+                Output::Event(event) => return Ok(Next::Event(Box::new(event))),
                 Output::Transmit(out) => {
                     // A peer that is gone answers with an ICMP error; ICE notices by itself.
                     self.socket.send_to(&out.contents, out.destination).await.unwrap_or_default();
@@ -176,7 +176,7 @@ impl Line {
 }
 
 enum Next {
-    Event(Event),
+    Event(Box<Event>),
     Wait(Instant),
 }
 
@@ -200,12 +200,7 @@ impl Publishing {
             let wait = loop {
                 match self.line.next().await? {
                     Next::Wait(at) => break at,
-                    Next::Event(Event::Connected) => {
-                        if let Some(connected) = self.connected.take() {
-                            connected.send(Ok(())).unwrap_or_default();
-                        }
-                    }
-                    Next::Event(_) => {}
+                    Next::Event(event) => self.hear(&event),
                 }
             };
             tokio::select! {
@@ -215,6 +210,14 @@ impl Publishing {
                     Some(order) => self.obey(order),
                 },
             }
+        }
+    }
+
+    fn hear(&mut self, event: &Event) {
+        if let Event::Connected = event
+            && let Some(connected) = self.connected.take()
+        {
+            connected.send(Ok(())).unwrap_or_default(); // who waits may have given up
         }
     }
 
