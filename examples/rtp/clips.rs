@@ -1,7 +1,9 @@
-//! Clips as tracks: frames with their times, and a file of those that arrived.
+//! Clips as tracks: frames with their times, and what became of them.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,6 +41,14 @@ pub struct Frame {
     pts: u64,
 }
 
+/// What arrived of some clips.
+#[derive(Debug)]
+pub struct Arrivals {
+    clips: Arc<Vec<Clip>>,
+    /// Of each clip the frames, by timestamp.
+    frames: Vec<BTreeMap<u32, Bytes>>,
+}
+
 /// What a file of the clip begins with.
 #[derive(Debug)]
 enum File {
@@ -47,6 +57,17 @@ enum File {
 }
 
 impl Clip {
+    /// Reads the files that the command line names, or else the clips that come with Subrosa.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn of_arguments() -> Result<Arc<Vec<Self>>, MediaError> {
+        let files: Vec<_> = std::env::args_os().skip(1).collect();
+        let clips = files.iter().map(|file| Self::open(Path::new(file))).collect::<Result<_, _>>()?;
+        Ok(Arc::new(if files.is_empty() { Self::built_in()? } else { clips }))
+    }
+
     /// Reads an IVF or an Ogg Opus file.
     ///
     /// # Errors
@@ -73,29 +94,21 @@ impl Clip {
         videos.into_iter().chain([audio]).collect()
     }
 
-    /// Returns whether a frame with this timestamp is, to the byte, the one that was sent with it.
-    pub fn is_identical(&self, timestamp: u32, data: &[u8]) -> bool {
-        self.frames.iter().any(|frame| frame.timestamp == timestamp && frame.data == data)
-    }
-
-    /// Writes the frames that arrived, by timestamp, into a file that players open. Returns its path.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written, or nothing arrived.
-    pub fn write(&self, arrived: &BTreeMap<u32, Bytes>, directory: &Path) -> Result<PathBuf, MediaError> {
-        let arrived = self.frames.iter().filter_map(|frame| Some((frame, arrived.get(&frame.timestamp)?)));
+    /// Writes the frames that arrived into a file that players open. Returns its path.
+    fn write(&self, arrived: &BTreeMap<u32, Bytes>, directory: &Path) -> Result<PathBuf, MediaError> {
+        let mut arrived =
+            self.frames.iter().filter_map(|frame| Some((frame, arrived.get(&frame.timestamp)?)));
         match &self.file {
             File::Ivf(format) => {
                 let path = directory.join(format!("{}.ivf", self.name));
                 let mut writer = IvfWriter::create(&path, format)?;
-                arrived.map(|(frame, data)| writer.write(frame.pts, data)).collect::<Result<(), _>>()?;
+                arrived.try_for_each(|(frame, data)| writer.write(frame.pts, data))?;
                 writer.finish().map(|_| path)
             }
             File::OggOpus(format) => {
                 let path = directory.join(format!("{}.opus.ogg", self.name));
                 let mut writer = OggOpusWriter::create(&path, format)?;
-                arrived.map(|(_, data)| writer.write(data)).collect::<Result<(), _>>()?;
+                arrived.try_for_each(|(_, data)| writer.write(data))?;
                 writer.finish().map(|_| path)
             }
         }
@@ -128,6 +141,51 @@ impl Clip {
         let frames = clip.packets.into_iter().map(frame).collect();
         let (codec, kind, mime_type) = (Codec::Opus, TrackKind::Microphone, "audio/opus");
         Self { name, codec, kind, mime_type, frames, file: File::OggOpus(clip.format) }
+    }
+}
+
+impl Arrivals {
+    /// Nothing has arrived yet.
+    pub fn of(clips: &Arc<Vec<Clip>>) -> Self {
+        Self { clips: Arc::clone(clips), frames: vec![BTreeMap::new(); clips.len()] }
+    }
+
+    /// A frame arrived of the clip with this number.
+    pub fn add(&mut self, clip: usize, timestamp: u32, data: Bytes) {
+        self.frames[clip].insert(timestamp, data);
+    }
+
+    /// Returns whether as many frames arrived as were sent.
+    pub fn is_complete(&self) -> bool {
+        self.clips.iter().zip(&self.frames).all(|(clip, arrived)| arrived.len() >= clip.frames.len())
+    }
+
+    /// Returns when the last frame is due, from the start of the clips.
+    pub fn duration(&self) -> Duration {
+        let last = self.clips.iter().filter_map(|clip| clip.frames.last());
+        last.map(|frame| frame.at).max().unwrap_or_default()
+    }
+
+    /// Writes the frames into files and says how many arrived as they were sent.
+    ///
+    /// # Errors
+    ///
+    /// If not all did, or a file cannot be written.
+    pub fn report(&self, directory: &Path) -> Result<(), Box<dyn Error>> {
+        std::fs::create_dir_all(directory)?;
+        let (mut sent, mut identical) = (0, 0);
+        for (clip, arrived) in self.clips.iter().zip(&self.frames) {
+            let is_same = |frame: &&Frame| arrived.get(&frame.timestamp) == Some(&frame.data);
+            let same = clip.frames.iter().filter(is_same).count();
+            let file = match clip.write(arrived, directory) {
+                Ok(path) => path.display().to_string(),
+                Err(error) => error.to_string(),
+            };
+            println!("{:?}: {same} of {} frames arrived identical; {file}", clip.codec, clip.frames.len());
+            (sent, identical) = (sent + clip.frames.len(), identical + same);
+        }
+        println!("{sent} frames sent, {identical} arrived identical");
+        if identical == sent { Ok(()) } else { Err("not every frame arrived as it was sent".into()) }
     }
 }
 

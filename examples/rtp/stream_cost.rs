@@ -81,7 +81,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Bytes like a codec's, of real sizes.
 fn pictures() -> Vec<Bytes> {
     let mut dice = Dice::new(720, 30);
-    let picture = |(len, keyframe)| {
+    let picture = |(len, keyframe): (usize, bool)| {
         let mut bytes = dice.bytes(len);
         bytes[0] = u8::from(!keyframe); // RFC 6386 §9.1
         bytes.into()

@@ -34,6 +34,7 @@ pub struct MediaFrame<'a> {
     marker: Option<MarkerBit>,
     keyframe: bool,
     layer: Layer,
+    description: Option<&'a FrameHeader>,
 }
 
 /// A frame that was sealed, on its way into packets.
@@ -88,6 +89,7 @@ impl<'a> MediaFrame<'a> {
             marker: None,
             keyframe: false,
             layer: Layer { spatial_id: 0, temporal_id: 0 },
+            description: None,
         }
     }
 
@@ -101,6 +103,14 @@ impl<'a> MediaFrame<'a> {
     #[must_use]
     pub const fn layer(self, layer: Layer) -> Self {
         Self { layer, ..self }
+    }
+
+    /// Describes the frame to servers in place of the [layers](OutgoingStream::with_layers) of the stream: for an encoder whose
+    /// references are none of the usual modes, and with the header that a
+    /// [`DescriptorWriter`](crate::extension::DescriptorWriter) made of them.
+    #[must_use]
+    pub const fn described_by(self, description: &'a FrameHeader) -> Self {
+        Self { description: Some(description), ..self }
     }
 
     /// Sets the marker bit as the codec's payload format asks for it, where [`OutgoingStream`] cannot know: it marks the end of each
@@ -141,9 +151,10 @@ impl OutgoingStream {
     /// [`OutgoingError`]. Those of [`Sealer::seal`], and what makes a frame no frame of the stream's layers.
     pub fn send(&mut self, frame: &MediaFrame<'_>) -> Result<OutgoingFrame, OutgoingError> {
         // First, and kept where nothing is sent then: later frames depend on this one, and servers must know that it is missing.
-        let header = match &mut self.layers {
-            Some(layers) => Some(layers.next_frame(frame.layer, frame.keyframe)?),
-            None => None,
+        let header = match (frame.description, &mut self.layers) {
+            (Some(description), _) => Some(description.clone()),
+            (None, Some(layers)) => Some(layers.next_frame(frame.layer, frame.keyframe)?),
+            (None, None) => None,
         };
         let metadata = match self.packetizer.form() {
             Form::Frame => Metadata::frame(self.codec),

@@ -5,6 +5,7 @@ use core::fmt;
 use bytes::Bytes;
 use str0m::RtcConfig;
 use str0m::rtp::{Extension, ExtensionSerializer, ExtensionValues};
+use subrosa_rtp::extension::DEPENDENCY_DESCRIPTOR_URI;
 
 /// Extension ids for which one byte of header is enough, in the order in which they are tried. The first are those that str0m has
 /// not taken by default; a taken one is never overwritten: without id 10, the RID, there is no simulcast.
@@ -40,18 +41,21 @@ pub fn configure(config: RtcConfig) -> RtcConfig {
 
 /// The AV1 dependency descriptor of a packet, for any codec: what a server that cannot read the payload forwards and drops by.
 ///
-/// Here it is opaque bytes; `subrosa_rtp::extension` reads and writes them. Anybody on the way can read and change them: a hint for
-/// servers, of which a receiver believes nothing.
+/// Here it is opaque bytes; [`subrosa_rtp::extension`] reads and writes them. Anybody on the way can read and change them: a hint for
+/// servers, of which a receiver believes nothing. A [`FrameSender`](crate::FrameSender) with
+/// [layers](crate::FrameSender::layers) sends it.
 ///
-/// A server finds it in what comes out of its `Rtc`, and sends it on:
+/// A server finds it in what comes out of its `Rtc`, and sends it on, but not the other values of `ext_vals` as they are: MID, RID
+/// and the transport's own are those of the publisher's connection.
 ///
 /// ```
 /// use str0m::rtp::RtpPacket;
+/// use subrosa_rtp::extension::DescriptorReader;
 /// use subrosa_str0m::DependencyDescriptor;
 ///
-/// fn layer_of(packet: &RtpPacket) -> Option<usize> {
+/// fn temporal_layer(packet: &RtpPacket, reader: &mut DescriptorReader) -> Option<u8> {
 ///     let descriptor = DependencyDescriptor::of(&packet.header.ext_vals)?;
-///     Some(descriptor.0.len()) // … read by `subrosa_rtp::extension` …
+///     Some(reader.read(&descriptor.0).ok()?.temporal_id)
 /// }
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -61,13 +65,9 @@ pub struct DependencyDescriptor(
 );
 
 impl DependencyDescriptor {
-    /// The name of the extension in SDP (AV1 RTP payload format, appendix A).
-    pub const URI: &str =
-        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
-
     /// Returns the extension to put into an `ExtensionMap`; [`configure`] does.
     pub fn extension() -> Extension {
-        Extension::with_serializer(Self::URI, Serializer)
+        Extension::with_serializer(DEPENDENCY_DESCRIPTOR_URI, Serializer)
     }
 
     /// Returns the descriptor among the extensions of a packet.

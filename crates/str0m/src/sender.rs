@@ -36,6 +36,8 @@ pub struct FrameSender {
     next: SeqNo,
     /// The stream that `next` is of, since something was sent.
     ssrc: Option<Ssrc>,
+    /// Where streams stopped that were left by `reset_stream_tx`.
+    left: Vec<(Ssrc, SeqNo)>,
     keyframe_wanted: bool,
 }
 
@@ -118,6 +120,7 @@ impl FrameSender {
             rid: None,
             next: FIRST.into(),
             ssrc: None,
+            left: Vec::new(),
             keyframe_wanted: false,
         })
     }
@@ -164,10 +167,11 @@ impl FrameSender {
         let stream = direct.stream_tx_by_mid(mid, rid).filter(|stream| stream.rid() == rid);
         let stream = stream.ok_or(SendError::NoStream { mid, rid })?;
         let OutgoingFrame { sealed, timestamp, packets } = self.outgoing.send(frame)?;
-        if self.ssrc.is_some_and(|ssrc| ssrc != stream.ssrc()) {
-            self.next = FIRST.into(); // `reset_stream_tx`: a new stream, with a rollover counter of its own
+        if let Some(ssrc) = self.ssrc.replace(stream.ssrc()).filter(|ssrc| *ssrc != stream.ssrc()) {
+            self.left.push((ssrc, self.next));
+            let known = self.left.iter().rev().find(|(ssrc, _)| *ssrc == stream.ssrc());
+            self.next = known.map_or(FIRST.into(), |(_, next)| *next);
         }
-        self.ssrc = Some(stream.ssrc());
         let is_video = !self.outgoing.codec().is_audio();
         for packet in packets {
             let mut extensions = ExtensionValues::default();

@@ -39,3 +39,9 @@ ffmpeg $quiet -f lavfi -i testsrc2=size=160x90:rate=15 -t 2 -pix_fmt yuv420p $pl
     -c:v libx265 -preset fast -tune zerolatency -b:v 80k -g 15 \
     -x265-params aud=1:repeat-headers=1:info=1:hrd=0:scenecut=0:open-gop=0:pools=none:frame-threads=1:log-level=none \
     -f hevc video.h265
+
+# 2 s in three temporal layers, T0 T2 T1 T2: without T2 half of the pictures are left, without T1 a quarter.
+layers='ts_number_layers=3:ts_target_bitrate=40,60,100:ts_rate_decimator=4,2,1:ts_periodicity=4:ts_layer_id=0,2,1,2:ts_layering_mode=3'
+ffmpeg $quiet -f lavfi -i testsrc2=size=160x90:rate=30 -t 2 -pix_fmt yuv420p $plain $exact_v \
+    -c:v libvpx -deadline realtime -cpu-used 6 -lag-in-frames 0 -auto-alt-ref 0 -error-resilient 1 \
+    -b:v 100k -minrate 100k -maxrate 100k -bufsize 100k -g 32 -ts-parameters "$layers" -f ivf layers.vp8.ivf

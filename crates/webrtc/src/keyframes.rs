@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use futures_util::task::AtomicWaker;
-use rtc::interceptor::{Interceptor, Packet, Registry, Slot, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::sansio::Protocol;
@@ -18,10 +18,10 @@ use subrosa::TrackId;
 
 /// Brings keyframe requests to the [`FrameSender`](crate::FrameSender)s of one peer connection; a clone is another handle.
 ///
-/// webrtc-rs gives no RTCP to an app unless an interceptor marks it, and even then each track has one reader. So this is an
-/// interceptor that reads PLI and FIR on their way through, and takes nothing away from the other interceptors or from
-/// `TrackLocal::poll`.
-#[derive(Clone, Debug)]
+/// webrtc-rs gives no RTCP to an app unless an interceptor marks it, and even then each track has one reader. So
+/// [`configure`](crate::configure) adds an interceptor that reads PLI and FIR on their way through; it takes nothing away from other
+/// interceptors, nor from `TrackLocal::poll`.
+#[derive(Clone, Debug, Default)]
 pub struct KeyframeRequests {
     streams: Arc<Mutex<Vec<Entry>>>,
 }
@@ -45,14 +45,9 @@ pub(crate) struct SentStream {
 }
 
 impl KeyframeRequests {
-    /// Puts the interceptor into the registry of a peer connection, before or after `register_default_interceptors`; the registry
-    /// then goes to `PeerConnectionBuilder::with_interceptor_registry`.
-    pub fn register(registry: Registry) -> (Registry, Self) {
-        let requests = Self { streams: Arc::default() };
-        let listener =
-            Listener { requests: requests.clone(), reads: VecDeque::new(), writes: VecDeque::new() };
-        // It only looks at what passes, so no rule of `Slot` binds it; last, so that whatever recovers RTCP came before.
-        (registry.with(Slot::from(14_000), listener), requests)
+    /// The interceptor that hears the requests.
+    pub(crate) fn listener(&self) -> impl Interceptor + use<> {
+        Listener { requests: self.clone(), reads: VecDeque::new(), writes: VecDeque::new() }
     }
 
     /// Asks the encoders of these tracks for a keyframe: the `tracks` of `subrosa::Event::KeyframeNeeded`. Tracks that are not sent
@@ -182,7 +177,7 @@ mod tests {
     }
 
     fn listener() -> (Listener, KeyframeRequests) {
-        let (_, requests) = KeyframeRequests::register(Registry::new());
+        let requests = KeyframeRequests::default();
         (Listener { requests: requests.clone(), reads: VecDeque::new(), writes: VecDeque::new() }, requests)
     }
 

@@ -1,7 +1,10 @@
 //! Receiving all tracks of a peer connection.
 
 mod source;
+#[cfg(test)]
+mod tests;
 
+use core::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -52,7 +55,7 @@ pub struct Tracks {
 /// A connection has more tracks at once than [`ConnectionLimits::max_streams`]; this one is not received.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("too many tracks")]
-pub struct TooManyTracks;
+pub struct TooManyRemoteTracks;
 
 /// Why no keyframe was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -234,6 +237,22 @@ impl FrameReceiver {
     }
 }
 
+impl fmt::Debug for FrameReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tracks = self.tracks.len();
+        f.debug_struct("FrameReceiver")
+            .field("incoming", &self.incoming)
+            .field("tracks", &tracks)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Tracks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracks").field("tracks", &self.shared.lock().tracks).finish_non_exhaustive()
+    }
+}
+
 impl Tracks {
     fn new(shared: &Arc<Shared>) -> Self {
         shared.handles.fetch_add(1, Ordering::AcqRel);
@@ -244,11 +263,11 @@ impl Tracks {
     ///
     /// # Errors
     ///
-    /// [`TooManyTracks`].
-    pub fn add(&self, track: Arc<dyn TrackRemote>) -> Result<(), TooManyTracks> {
+    /// [`TooManyRemoteTracks`].
+    pub fn add(&self, track: Arc<dyn TrackRemote>) -> Result<(), TooManyRemoteTracks> {
         let mut added = self.shared.lock();
         if added.tracks >= added.most {
-            return Err(TooManyTracks);
+            return Err(TooManyRemoteTracks);
         }
         added.tracks += 1;
         added.waiting.push(track);

@@ -1,12 +1,13 @@
 //! Sending a track.
 
+use core::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use rtc::rtp;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpSendParameters;
 use subrosa::{Codec, SealError, Sealed, Sealer, TrackId};
-use subrosa_rtp::extension::{ScalabilityMode, WriteError};
+use subrosa_rtp::extension::{DEPENDENCY_DESCRIPTOR_URI, ScalabilityMode, WriteError};
 use subrosa_rtp::{
     Form, MediaFrame, MtuTooSmall, OutgoingError, OutgoingFrame, OutgoingPacket, OutgoingStream,
 };
@@ -24,8 +25,6 @@ pub const MTU_PAYLOAD: usize = 1_100;
 
 const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
-const DEPENDENCY_DESCRIPTOR: &str =
-    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 
 /// Seals the frames of one track, or of one simulcast layer, and writes them as RTP packets to webrtc-rs.
 ///
@@ -46,12 +45,12 @@ pub struct SendOptions {
     /// The most bytes in an RTP payload. Default: [`MTU_PAYLOAD`].
     pub mtu_payload: usize,
     /// Which simulcast layer this is, if there are several.
-    pub layer: Option<Layer>,
+    pub layer: Option<SimulcastLayer>,
 }
 
 /// One of several simulcast layers of a track.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+pub struct SimulcastLayer {
     /// The RID of the layer, as in the encoding of the track.
     pub rid: String,
     /// The MID of the media section: `RtpTransceiver::mid`. With the RID it goes into the header extensions of each packet, if these
@@ -135,7 +134,7 @@ impl SendOptions {
     /// Sets the simulcast layer.
     #[must_use]
     pub fn layer(self, rid: impl Into<String>, mid: impl Into<String>) -> Self {
-        Self { layer: Some(Layer { rid: rid.into(), mid: mid.into() }), ..self }
+        Self { layer: Some(SimulcastLayer { rid: rid.into(), mid: mid.into() }), ..self }
     }
 }
 
@@ -259,11 +258,20 @@ impl FrameSender {
     }
 }
 
+impl fmt::Debug for FrameSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameSender")
+            .field("outgoing", &self.outgoing)
+            .field("wire", &self.wire)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Wire {
     fn negotiated(
         parameters: &RTCRtpSendParameters,
         codec: Codec,
-        layer: Option<&Layer>,
+        layer: Option<&SimulcastLayer>,
     ) -> Result<Self, BindError> {
         let codecs = &parameters.rtp_parameters.codecs;
         let agreed = codecs.iter().find(|agreed| of_mime_type(&agreed.rtp_codec.mime_type) == Some(codec));
@@ -291,7 +299,7 @@ impl Wire {
         let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
         let layer = layer.into_iter().flat_map(|layer| [(MID, &layer.mid), (RID, &layer.rid)]);
         let layer = layer.filter_map(|(uri, value)| Some((id_of(uri)?, bytes(value)))).collect();
-        Ok(Self { ssrc, payload_type, layer, descriptor_id: id_of(DEPENDENCY_DESCRIPTOR) })
+        Ok(Self { ssrc, payload_type, layer, descriptor_id: id_of(DEPENDENCY_DESCRIPTOR_URI) })
     }
 
     fn packet(&self, packet: OutgoingPacket, sequence: u16, timestamp: u32) -> rtp::Packet {
@@ -316,7 +324,6 @@ impl Wire {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use rtc::interceptor::Registry;
     use rtc::rtp_transceiver::rtp_sender::{
         RTCRtpCodec, RTCRtpCodecParameters, RTCRtpEncodingParameters, RTCRtpHeaderExtensionParameters,
     };
@@ -340,7 +347,7 @@ pub(crate) mod tests {
     }
 
     fn extension(id: u16, uri: &str) -> RTCRtpHeaderExtensionParameters {
-        RTCRtpHeaderExtensionParameters { uri: uri.to_owned(), id: id.into(), ..Default::default() }
+        RTCRtpHeaderExtensionParameters { uri: uri.to_owned(), id, ..Default::default() }
     }
 
     fn parameters(encodings: Vec<RTCRtpEncodingParameters>) -> RTCRtpSendParameters {
@@ -352,7 +359,7 @@ pub(crate) mod tests {
             codec(111, "audio/opus"),
         ];
         parameters.rtp_parameters.header_extensions =
-            vec![extension(3, MID), extension(5, RID), extension(9, DEPENDENCY_DESCRIPTOR)];
+            vec![extension(3, MID), extension(5, RID), extension(9, DEPENDENCY_DESCRIPTOR_URI)];
         parameters
     }
 
@@ -368,7 +375,7 @@ pub(crate) mod tests {
             let wire = Wire::negotiated(&parameters(vec![encoding(7, "", "")]), Codec::Vp8, None);
             let sealer = table.sealer("Ann", TrackKind::Camera);
             let stream = OutgoingStream::new(sealer, Codec::Vp8, Form::Frame, 1_200).expect("an MTU");
-            let (_, requests) = KeyframeRequests::register(Registry::new());
+            let requests = KeyframeRequests::default();
             let sent = requests.stream(7, stream.track(), u16::MAX);
             Self { stream, wire: wire.expect("negotiated"), sent }
         }
@@ -400,7 +407,7 @@ pub(crate) mod tests {
     #[test]
     fn layers_are_named_on_each_packet_beside_a_long_descriptor() {
         let layers = parameters(vec![encoding(7, "lo", ""), encoding(8, "hi", "")]);
-        let layer = Layer { rid: "hi".to_owned(), mid: "0".to_owned() };
+        let layer = SimulcastLayer { rid: "hi".to_owned(), mid: "0".to_owned() };
         let wire = Wire::negotiated(&layers, Codec::Vp9, Some(&layer)).expect("negotiated");
         let sent = wire.packet(plain(b"sealed", Some(Bytes::from(vec![4; 40]))), 1, 0);
         let read = rtp::Packet::unmarshal(&mut sent.marshal().expect("marshals")).expect("unmarshals");
@@ -414,8 +421,9 @@ pub(crate) mod tests {
     #[test]
     fn what_was_not_negotiated_is_not_bound() {
         let layers = parameters(vec![encoding(7, "lo", ""), encoding(8, "hi", "")]);
-        let layer = |rid: &str| Some(Layer { rid: rid.to_owned(), mid: "0".to_owned() });
-        let bind = |codec, layer: Option<Layer>| Wire::negotiated(&layers, codec, layer.as_ref()).map(drop);
+        let layer = |rid: &str| Some(SimulcastLayer { rid: rid.to_owned(), mid: "0".to_owned() });
+        let bind =
+            |codec, layer: Option<SimulcastLayer>| Wire::negotiated(&layers, codec, layer.as_ref()).map(drop);
         assert!(matches!(bind(Codec::Av1, layer("hi")), Err(BindError::CodecNotNegotiated(Codec::Av1))));
         assert!(matches!(bind(Codec::Vp8, None), Err(BindError::SeveralLayers)));
         assert!(matches!(bind(Codec::Vp8, layer("mid")), Err(BindError::NoEncoding)));

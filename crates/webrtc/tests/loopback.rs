@@ -9,21 +9,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plumbing::Peer;
-use rtc::interceptor::Registry;
 use subrosa::{TrackId, TrackKind};
+use subrosa_rtp::extension::{DescriptorReader, Layer, LayeredWriter, ScalabilityMode};
+use subrosa_rtp::sdp;
 use subrosa_testkit::media::windows::WindowSet;
 use subrosa_testkit::media::{
     AudioClip, VideoClip, fixture_audio, fixture_video, fixture_video_av1, fixture_video_vp9,
 };
 use subrosa_testkit::table::Table;
-use subrosa_webrtc::{Codec, FrameReceiver, FrameSender, KeyframeRequests, MediaFrame, Received};
+use subrosa_webrtc::{
+    BindError, Codec, FrameReceiver, FrameSender, KeyframeRequests, MediaFrame, Received, SealError,
+    SendError, SendOptions, configure,
+};
 use tap::Tap;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use webrtc::rtp_transceiver::RtpSender;
 use webrtc::runtime::default_runtime;
 
 /// Generous: a shared machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Frames of one track on their way at a time, so that no socket's buffer overflows.
 const WINDOW: usize = 4;
@@ -64,13 +69,25 @@ struct Pair {
 impl Pair {
     async fn new(tap: &Tap) -> Self {
         let table = Table::of(&["Ann", "Bob"]);
-        let (registry, requests) = KeyframeRequests::register(Registry::new());
-        let ann = Peer::new(registry, |_| {}).await.expect("a connection");
+        let (ann, requests) = Peer::new(configure, |_| {}).await.expect("a connection");
         let receiver = FrameReceiver::new(table.opener("Bob"), default_runtime().expect("tokio"));
         let tracks = receiver.tracks();
-        let bob =
-            Peer::new(tap.register(Registry::new()), move |track| tracks.add(track).expect("few tracks"));
-        Self { table, ann, bob: bob.await.expect("a connection"), requests, receiver }
+        let on_track = move |track| tracks.add(track).expect("few tracks");
+        let tapped = |registry, media_engine: &mut _| configure(tap.register(registry), media_engine);
+        let (bob, _) = Peer::new(tapped, on_track).await.expect("a connection");
+        Self { table, ann, bob, requests, receiver }
+    }
+
+    /// Offer and answer, with `a=sframe` in each.
+    async fn connect(&mut self) {
+        let offer = sdp::offer(&self.ann.offer().await.expect("an offer"));
+        let answer = self.bob.answer(&offer).await.expect("an answer");
+        let answer = sdp::answer(&offer, &answer).expect("the same sections");
+        sdp::check(&offer, &answer).expect("sealed media alone");
+        assert!(answer.contains("\na=sframe"), "{answer}");
+        self.ann.accept(&answer).await.expect("an answer");
+        self.ann.connected().await.expect("connected");
+        self.bob.connected().await.expect("connected"); // before it is, it drops what comes
     }
 
     /// Connects, and sends each clip on a track of its own until all frames have come. Returns what arrived, by track.
@@ -79,7 +96,7 @@ impl Pair {
         for (clip, number) in clips.iter().zip(1..) {
             rtp_senders.push(self.ann.send_track(clip.mime_type, number).await.expect("a track"));
         }
-        self.ann.connect(&mut self.bob).await.expect("connected");
+        self.connect().await;
 
         let mut arrived = Vec::new();
         let mut windows = Vec::new();
@@ -145,7 +162,7 @@ async fn a_pli_reaches_the_encoder() {
     let mut pair = Pair::new(&Tap::default()).await;
     let rtp_sender = pair.ann.send_track("video/VP8", 1).await.expect("a track");
     let wanted = async {
-        pair.ann.connect(&mut pair.bob).await.expect("connected");
+        pair.connect().await;
         let sealer = pair.table.sealer("Ann", TrackKind::Camera);
         let sender = FrameSender::new(sealer, Codec::Vp8, &rtp_sender, &pair.requests).await;
         let mut sender = sender.expect("negotiated");
@@ -165,11 +182,110 @@ async fn a_pli_reaches_the_encoder() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn simulcast_layers_are_tracks_of_their_own() {
+    let mut pair = Pair::new(&Tap::default()).await;
+    let rtp_sender = pair.ann.send_simulcast("VP8", &[("lo", 1), ("hi", 2)]).await.expect("a track");
+    let both = async {
+        pair.connect().await;
+        let transceivers = pair.ann.connection.get_transceivers().await;
+        let mid = transceivers[0].mid().await.expect("open").expect("negotiated");
+        let mut senders = Vec::new();
+        for rid in ["lo", "hi"] {
+            let sealer = pair.table.sealer("Ann", TrackKind::Camera);
+            let options = SendOptions::default().layer(rid, &mid);
+            let sender =
+                FrameSender::with_options(sealer, Codec::Vp8, &rtp_sender, &pair.requests, options).await;
+            senders.push(sender.expect("negotiated"));
+        }
+        for (place, time) in [(0, 0), (1, 0), (1, 1), (0, 1)] {
+            let frame = [place as u8 + 1; 3_000];
+            senders[place].send(&MediaFrame::new(&frame, time)).await.expect("sent");
+            let Some(Received::Frame(frame_in)) = pair.receiver.recv().await else { panic!("not a frame") };
+            assert_eq!((&frame_in.data[..], frame_in.timestamp), (&frame[..], time));
+            assert_eq!((frame_in.from.track, frame_in.ssrc), (senders[place].track(), senders[place].ssrc()));
+        }
+        pair.receiver.request_keyframe(senders[1].ssrc()).await.expect("asked");
+        senders[1].keyframe_requested().await;
+        assert!(!senders[0].take_keyframe_request(), "the other layer was asked");
+    };
+    timeout(PATIENCE, both).await.expect("in time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_can_read_the_descriptor_of_a_frame_and_no_more() {
+    let tap = Tap::default();
+    let mut pair = Pair::new(&tap).await;
+    let rtp_sender = pair.ann.send_track("video/VP8", 1).await.expect("a track");
+    let described = async {
+        pair.connect().await;
+        let sealer = pair.table.sealer("Ann", TrackKind::Camera);
+        let sender = FrameSender::new(sealer, Codec::Vp8, &rtp_sender, &pair.requests).await;
+        let mut sender = sender.expect("negotiated");
+        let mut writer = LayeredWriter::new(ScalabilityMode::L1T2);
+        for (temporal_id, time) in [(0, 0), (1, 1)] {
+            let layer = Layer { temporal_id, ..Layer::default() };
+            let header = writer.next_frame(layer, time == 0).expect("a layer");
+            let frame = MediaFrame::new(&[3; 3_000], time).described_by(&header);
+            sender.send(&frame).await.expect("sent");
+            assert!(matches!(pair.receiver.recv().await, Some(Received::Frame(_))));
+        }
+    };
+    timeout(PATIENCE, described).await.expect("in time");
+
+    let mut reader = DescriptorReader::default();
+    let seen = tap.extensions();
+    let layers = seen.iter().filter_map(|value| reader.read(value).ok()).map(|read| read.temporal_id);
+    assert_eq!(layers.collect::<Vec<_>>(), [0, 0, 0, 1, 1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_say_whose_fault_it_is() {
+    let mut pair = Pair::new(&Tap::default()).await;
+    let rtp_sender = pair.ann.send_track("video/VP8", 1).await.expect("a track");
+    let errors = async {
+        let bind = async |pair: &Pair, kind, codec| {
+            FrameSender::new(pair.table.sealer("Ann", kind), codec, &rtp_sender, &pair.requests).await
+        };
+        let early = bind(&pair, TrackKind::Camera, Codec::Vp8).await;
+        assert!(matches!(early, Err(BindError::NotNegotiated)), "{early:?}");
+        pair.connect().await;
+        let sound = bind(&pair, TrackKind::Microphone, Codec::Vp8).await;
+        assert!(matches!(sound, Err(BindError::WrongKind { codec: Codec::Vp8, .. })), "{sound:?}");
+        let other = bind(&pair, TrackKind::Camera, Codec::H264).await;
+        assert!(matches!(other, Err(BindError::CodecNotNegotiated(Codec::H264))), "{other:?}");
+
+        let mut sender = bind(&pair, TrackKind::Camera, Codec::Vp8).await.expect("negotiated");
+        let mut removed = bind(&pair, TrackKind::Screen, Codec::Vp8).await.expect("negotiated");
+        drop(pair.table); // the call
+        let sent = removed.send(&MediaFrame::new(b"a frame", 0)).await;
+        assert!(matches!(sent, Err(SendError::Seal(SealError::Ended))), "{sent:?}");
+        pair.ann.connection.close().await.expect("closed");
+        let sent = sender.send(&MediaFrame::new(b"a frame", 0)).await;
+        assert!(matches!(sent, Err(SendError::Seal(SealError::Ended))), "the call is asked first: {sent:?}");
+        assert!(bind_is_closed(&rtp_sender, &pair.requests).await);
+    };
+    timeout(PATIENCE, errors).await.expect("in time");
+}
+
+/// A sender of another call for a connection that is closed.
+async fn bind_is_closed(rtp_sender: &Arc<dyn RtpSender>, requests: &KeyframeRequests) -> bool {
+    let table = Table::of(&["Ann"]);
+    let sealer = table.sealer("Ann", TrackKind::Camera);
+    match FrameSender::new(sealer, Codec::Vp8, rtp_sender, requests).await {
+        Err(BindError::Stack(_)) => true,
+        Err(_) => false,
+        Ok(mut sender) => {
+            matches!(sender.send(&MediaFrame::new(b"a frame", 0)).await, Err(SendError::Stack(_)))
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_receiver_ends_with_its_connection() {
     let mut pair = Pair::new(&Tap::default()).await;
     let rtp_sender = pair.ann.send_track("video/VP8", 1).await.expect("a track");
     let ended = async {
-        pair.ann.connect(&mut pair.bob).await.expect("connected");
+        pair.connect().await;
         let sealer = pair.table.sealer("Ann", TrackKind::Camera);
         let sender = FrameSender::new(sealer, Codec::Vp8, &rtp_sender, &pair.requests).await;
         sender.expect("negotiated").send(&MediaFrame::new(b"a frame", 0)).await.expect("sent");

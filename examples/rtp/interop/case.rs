@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use subrosa::{Codec, Epoch, TrackKind};
 use subrosa_rtp::{ConnectionLimits, Limits, Received};
-use subrosa_rtp_examples::clips::{Clip, Frame};
 use subrosa_rtp_examples::failure::{Context, Failure};
+use subrosa_rtp_examples::media::{Clip, Clips};
 use subrosa_rtp_examples::peer::{Medium, Publisher, Sealers, Setting, Stack, Subscriber};
 use subrosa_testkit::table::Table;
 use tokio::sync::{mpsc, watch};
@@ -71,7 +71,9 @@ impl Case {
             (1.., true) if outcome.packets_lost == 0 => Some("nothing was lost that could be repaired"),
             (1.., false) if outcome.hit == 0 => Some("nothing was lost"),
             _ if outcome.complete_but_missing > 0 => Some("a frame came whole and was not delivered"),
-            (1.., false) if outcome.identical + outcome.hit != outcome.sent => Some("the frames do not add up"),
+            (1.., false) if outcome.identical + outcome.hit != outcome.sent => {
+                Some("the frames do not add up")
+            }
             (1.., false) if outcome.reported_lost != outcome.packets_lost => {
                 Some("what was reported lost is not what was lost")
             }
@@ -80,7 +82,7 @@ impl Case {
     }
 
     /// Sends these clips' frames, over and over for so long, and looks at what arrives.
-    pub(crate) async fn run(self, clips: [Clip; 2], lasting: Duration, seed: u64) -> Result<Outcome, Failure> {
+    pub(crate) async fn run(self, lasting: Duration, seed: u64) -> Result<Outcome, Failure> {
         let table = Table::of(&["Ann", "Bob"]);
         let (_calls, calls) = watch::channel(0);
         let wait = if self.repair { WAIT_FOR_REPAIR } else { Limits::default().max_wait };
@@ -104,7 +106,8 @@ impl Case {
         publisher.connect(answer).await?;
 
         let mut run = Run { link, publisher, received, sent: BTreeMap::new(), got: Got::default() };
-        let mut media = clips.map(Line::new);
+        let Clips { audio, video } = Clips::of(self.video).or_broken("the clips")?;
+        let mut media = [Line::new(Medium::Audio, audio), Line::new(Medium::Video, video)];
         run.warm_up(&mut media).await?;
         run.link.lose(self.loss);
         let started = Instant::now();
@@ -129,41 +132,29 @@ fn no_candidate(which: &str) -> Failure {
     Failure::Broken(format!("the {which} has no address to send to"))
 }
 
-/// One medium: where in its clip it is.
+/// One medium: how far it is.
 struct Line {
+    medium: Medium,
     clip: Clip,
-    place: usize,
+    /// The number of the next frame.
+    next: u32,
     /// Media time since the start.
     elapsed: Duration,
-    /// The length of the clip.
-    period: Duration,
 }
 
 impl Line {
-    fn new(clip: Clip) -> Self {
-        let last = clip.frames.last().map_or(Duration::ZERO, |frame| frame.at);
-        let step = clip.frames.get(1).map_or(Duration::from_millis(20), |frame| frame.at);
-        Self { clip, place: 0, elapsed: Duration::ZERO, period: last + step }
+    fn new(medium: Medium, clip: Clip) -> Self {
+        Self { medium, clip, next: 0, elapsed: Duration::ZERO }
     }
 
-    fn medium(&self) -> Medium {
-        if self.clip.codec.is_audio() { Medium::Audio } else { Medium::Video }
-    }
-
-    fn rate(&self) -> u32 {
-        if self.clip.codec.is_audio() { 48_000 } else { 90_000 }
-    }
-
-    fn next(&mut self) -> (&Frame, u32) {
-        let count = self.clip.frames.len();
-        let (round, place) = (self.place / count, self.place % count);
-        let at = self.period * round as u32 + self.clip.frames[place].at;
-        let ticks = (at.as_nanos() * u128::from(self.rate()) / 1_000_000_000) as u32;
-        let base = if self.clip.codec.is_audio() { AUDIO_TIMESTAMPS } else { 0 };
-        self.place += 1;
-        let (next_round, next_place) = (self.place / count, self.place % count);
-        self.elapsed = self.period * next_round as u32 + self.clip.frames[next_place].at;
-        (&self.clip.frames[place], base + ticks)
+    /// The next frame and its timestamp.
+    fn next(&mut self) -> (Bytes, u32) {
+        let base = if self.medium == Medium::Audio { AUDIO_TIMESTAMPS } else { 0 };
+        let frame = self.clip.frames[self.next as usize % self.clip.frames.len()].clone();
+        let timestamp = base + self.next * self.clip.ticks;
+        self.next += 1;
+        self.elapsed = self.clip.interval * self.next;
+        (frame, timestamp)
     }
 }
 
@@ -195,11 +186,10 @@ struct Run {
 
 impl Run {
     async fn send(&mut self, line: &mut Line, counts: bool) -> Result<Number, Failure> {
-        let medium = line.medium();
-        let (frame, timestamp) = line.next();
-        let data = frame.data.clone();
-        let sealed = self.publisher.send(medium, data.clone(), timestamp).await?.or_broken("sealing a frame")?;
-        let number = (medium == Medium::Audio, sealed.epoch, sealed.counter);
+        let (data, timestamp) = line.next();
+        let sent = self.publisher.send(line.medium, data.clone(), timestamp).await?;
+        let sealed = sent.or_broken("sealing a frame")?;
+        let number = (line.medium == Medium::Audio, sealed.epoch, sealed.counter);
         self.sent.insert(number, Sent { data, timestamp, counts });
         Ok(number)
     }
@@ -242,7 +232,9 @@ impl Run {
 
     /// Takes what comes until then.
     async fn take_until(&mut self, then: Instant) -> Result<(), Failure> {
-        while let Ok(received) = timeout(then.saturating_duration_since(Instant::now()), self.received.recv()).await {
+        while let Ok(received) =
+            timeout(then.saturating_duration_since(Instant::now()), self.received.recv()).await
+        {
             self.take(received.ok_or_else(|| Failure::Broken("the receiver stopped".to_owned()))?);
         }
         sleep_until(then).await;
@@ -267,7 +259,8 @@ impl Run {
 
     fn outcome(&self) -> Outcome {
         let passed = self.link.passed();
-        let by_timestamp: BTreeMap<u32, _> = passed.frames.iter().map(|((_, timestamp), fate)| (*timestamp, fate)).collect();
+        let by_timestamp: BTreeMap<u32, _> =
+            passed.frames.iter().map(|((_, timestamp), fate)| (*timestamp, fate)).collect();
         let mut outcome = Outcome {
             packets_lost: passed.frames.values().map(|fate| u64::from(fate.lost)).sum(),
             broken: self.got.broken,

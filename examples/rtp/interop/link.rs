@@ -56,7 +56,8 @@ impl Link {
     /// Makes a line that loses nothing yet; which packets it loses later follows from the seed.
     pub(crate) async fn open(ip: IpAddr, seed: u64) -> Result<Self, Failure> {
         let bind = || UdpSocket::bind(SocketAddr::new(ip, 0));
-        let sockets = [bind().await.or_broken("the line's socket")?, bind().await.or_broken("the line's socket")?];
+        let sockets =
+            [bind().await.or_broken("the line's socket")?, bind().await.or_broken("the line's socket")?];
         let mut ends = [SocketAddr::new(ip, 0); 2];
         for (end, socket) in ends.iter_mut().zip(&sockets) {
             *end = socket.local_addr().or_broken("the line's address")?;

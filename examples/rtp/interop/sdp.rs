@@ -32,9 +32,9 @@ pub(crate) fn without_retransmission(sdp: &str) -> String {
         value.and_then(|value| value.split(' ').next()).is_some_and(|number| rtx.contains(&number))
     };
     let is_nack = |line: &str| line.starts_with("a=rtcp-fb:") && line.ends_with(" nack");
-    let kept = sdp.lines().filter(|line| {
-        !is_of_rtx(line) && !is_nack(line) && !line.starts_with("a=ssrc-group:FID")
-    });
+    let kept = sdp
+        .lines()
+        .filter(|line| !is_of_rtx(line) && !is_nack(line) && !line.starts_with("a=ssrc-group:FID"));
     let without = |line: &str| {
         let Some(media) = line.strip_prefix("m=") else { return line.to_owned() };
         let fields = media.split(' ').enumerate().filter(|(place, field)| *place < 3 || !rtx.contains(field));

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::process::Command;
 
-use crate::failure::{Context, Failure};
+use subrosa_rtp_examples::failure::{Context, Failure};
 
 /// RFC 5737: for documentation, so nobody's. Connecting a UDP socket sends nothing, but picks the route.
 const ELSEWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(203, 0, 113, 1), 9);

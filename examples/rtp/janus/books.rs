@@ -8,8 +8,8 @@ use subrosa::{Epoch, Opened, ParticipantId, Sealed, TrackId};
 use subrosa_rtp::Received;
 use tokio::sync::{Notify, mpsc};
 
-use crate::media::Clips;
-use crate::peer::{Medium, Sink};
+use subrosa_rtp_examples::media::Clips;
+use subrosa_rtp_examples::peer::{Medium, Sink};
 
 /// Numbers the participants, in the order in which they came.
 pub(crate) type Person = usize;

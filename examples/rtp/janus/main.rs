@@ -10,10 +10,7 @@
 mod address;
 mod args;
 mod books;
-mod failure;
-mod media;
 mod participant;
-mod peer;
 mod report;
 mod server;
 mod signalling;
@@ -27,10 +24,10 @@ use clap::Parser;
 
 use crate::address::Address;
 use crate::args::Args;
-use crate::failure::{Context, Failure};
 use crate::report::CallReport;
 use crate::server::Janus;
 use crate::story::Plan;
+use subrosa_rtp_examples::failure::{Context, Failure};
 
 #[tokio::main]
 async fn main() -> ExitCode {

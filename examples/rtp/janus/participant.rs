@@ -11,12 +11,12 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::books::{Books, Person};
-use crate::failure::{Context, Failure};
-use crate::media::Clips;
-use crate::peer::{Medium, Publisher, Sealers, Setting, Stack, Subscriber};
 use crate::server::Janus;
 use crate::signalling::{Operator, Seat, Subscription};
 use crate::tap::Tap;
+use subrosa_rtp_examples::failure::{Context, Failure};
+use subrosa_rtp_examples::media::Clips;
+use subrosa_rtp_examples::peer::{Medium, Publisher, Sealers, Setting, Stack, Subscriber};
 
 /// Where in the clips each participant begins, so that no two send the same at a time.
 const APART: usize = 41;

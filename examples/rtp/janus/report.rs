@@ -8,11 +8,11 @@ use subrosa::sframe::Header;
 use subrosa_testkit::media::windows::Needles;
 
 use crate::books::{Counts, Pages, Person};
-use crate::failure::Failure;
-use crate::media::Clips;
 use crate::participant::Role;
-use crate::peer::{Medium, Stack};
 use crate::tap::Recording;
+use subrosa_rtp_examples::failure::Failure;
+use subrosa_rtp_examples::media::Clips;
+use subrosa_rtp_examples::peer::{Medium, Stack};
 
 /// RFC 3550 §5.1: where the payload begins in the packet of the control, which has no extensions.
 const RTP_HEADER_LEN: usize = 12;

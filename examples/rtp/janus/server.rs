@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::failure::{Context, Failure};
 use crate::signalling::Connection;
+use subrosa_rtp_examples::failure::{Context, Failure};
 
 /// It takes a third of a second on an idle machine.
 const START: Duration = Duration::from_secs(20);

@@ -12,13 +12,14 @@ use tokio::sync::{RwLock, watch};
 use tokio::time::{Instant, interval};
 
 use crate::books::{Books, Membership, Pages, Person};
-use crate::failure::{Context, Failure};
-use crate::media::Clips;
 use crate::participant::{Participant, Role, Shared};
-use crate::peer::{Medium, Setting, Stack};
 use crate::report::{CallReport, Facts, Names};
 use crate::server::Janus;
 use crate::signalling::{Operator, RoomSpec};
+use subrosa_rtp::ConnectionLimits;
+use subrosa_rtp_examples::failure::{Context, Failure};
+use subrosa_rtp_examples::media::Clips;
+use subrosa_rtp_examples::peer::{Medium, Setting, Stack};
 
 /// For what takes a few seconds: the frames of one part of the story.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -68,7 +69,7 @@ pub(crate) async fn hold(janus: &Janus, ip: std::net::IpAddr, plan: Plan<'_>) ->
         janus,
         operator: &operator,
         room: ROOM,
-        setting: Setting { ip, video: plan.codec, calls },
+        setting: Setting { ip, video: plan.codec, limits: ConnectionLimits::default(), calls },
         clips: Arc::clone(&clips),
         books: Arc::clone(&books),
         pace: plan.pace,

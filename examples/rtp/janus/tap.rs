@@ -18,7 +18,7 @@ use rtc::shared::marshal::Unmarshal;
 use subrosa::sframe::Header;
 use subrosa_rtp::{Assembled, Form, Limits, Reassembler, RtpPayload};
 
-use crate::failure::{Context, Failure};
+use subrosa_rtp_examples::failure::{Context, Failure};
 
 /// After the last packet, when the tap is to end. Janus forwards a packet when it has it, not later.
 const QUIET: Duration = Duration::from_millis(300);

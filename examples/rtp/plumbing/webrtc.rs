@@ -12,7 +12,7 @@ use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
-    RTCPeerConnectionState, Registry, register_default_interceptors,
+    RTCPeerConnectionState, RTCSessionDescription, Registry, register_default_interceptors,
 };
 use webrtc::rtp_transceiver::RtpSender;
 use webrtc::runtime::{Receiver, Sender, channel};
@@ -32,13 +32,14 @@ struct Handler<F> {
 }
 
 impl Peer {
-    /// Makes a connection with the default codecs, and with the default interceptors beside those that are registered.
-    pub(crate) async fn new(
-        registry: Registry,
+    /// Makes a connection with the default codecs and interceptors, and what else `configure` adds.
+    pub(crate) async fn new<T>(
+        configure: impl FnOnce(Registry, &mut MediaEngine) -> Result<(Registry, T)>,
         on_track: impl Fn(Arc<dyn TrackRemote>) + Send + Sync + 'static,
-    ) -> Result<Self> {
+    ) -> Result<(Self, T)> {
         let mut media_engine = MediaEngine::default();
         media_engine.register_default_codecs()?;
+        let (registry, added) = configure(Registry::new(), &mut media_engine)?;
         let registry = register_default_interceptors(registry, &mut media_engine)?;
         let (gathered_tx, gathered) = channel(1);
         let (connected_tx, connected) = channel(1);
@@ -49,7 +50,7 @@ impl Peer {
             .with_udp_addrs(vec!["127.0.0.1:0"])
             .build()
             .await?;
-        Ok(Self { connection: Arc::new(connection), gathered, connected })
+        Ok((Self { connection: Arc::new(connection), gathered, connected }, added))
     }
 
     /// Adds a track to send RTP of this MIME type.
@@ -66,32 +67,73 @@ impl Peer {
             codec,
             ..Default::default()
         });
-        let name = format!("track-{ssrc}");
-        let track = MediaStreamTrack::new("stream".to_owned(), name.clone(), name, kind, encodings.collect());
+        self.add_track(kind, ssrc, encodings.collect()).await
+    }
+
+    /// Adds a track of video with simulcast layers, each with its RID and SSRC.
+    #[allow(dead_code, reason = "not every program has layers")]
+    pub(crate) async fn send_simulcast(
+        &self,
+        codec: &str,
+        layers: &[(&str, u32)],
+    ) -> Result<Arc<dyn RtpSender>> {
+        let encoding = |&(rid, ssrc): &(&str, u32)| RTCRtpEncodingParameters {
+            rtp_coding_parameters: RTCRtpCodingParameters {
+                rid: rid.to_owned(),
+                ssrc: Some(ssrc),
+                ..Default::default()
+            },
+            codec: video(codec),
+            ..Default::default()
+        };
+        self.add_track(RtpCodecKind::Video, 0, layers.iter().map(encoding).collect()).await
+    }
+
+    async fn add_track(
+        &self,
+        kind: RtpCodecKind,
+        number: u32,
+        encodings: Vec<RTCRtpEncodingParameters>,
+    ) -> Result<Arc<dyn RtpSender>> {
+        let name = format!("track-{number}");
+        let track = MediaStreamTrack::new("stream".to_owned(), name.clone(), name, kind, encodings);
         let track: Arc<dyn TrackLocal> = Arc::new(TrackLocalStaticRTP::new(track));
         self.connection.add_track(track).await
     }
 
-    /// Exchanges offer and answer within the process, and waits until both are connected.
-    pub(crate) async fn connect(&mut self, other: &mut Self) -> Result<()> {
+    /// Makes an offer with all candidates.
+    pub(crate) async fn offer(&mut self) -> Result<String> {
         let offer = self.connection.create_offer(None).await?;
-        self.connection.set_local_description(offer).await?;
-        self.gathered.recv().await;
-        let offer = self.connection.local_description().await.ok_or(Error::ErrConnectionClosed)?;
+        self.gather(offer).await
+    }
 
-        other.connection.set_remote_description(offer).await?;
-        let answer = other.connection.create_answer(None).await?;
-        other.connection.set_local_description(answer).await?;
-        other.gathered.recv().await;
-        let answer = other.connection.local_description().await.ok_or(Error::ErrConnectionClosed)?;
-        self.connection.set_remote_description(answer).await?;
+    /// Takes the other side's offer and makes an answer with all candidates.
+    pub(crate) async fn answer(&mut self, offer: &str) -> Result<String> {
+        let offer = RTCSessionDescription::offer(offer.to_owned())?;
+        self.connection.set_remote_description(offer).await?;
+        let answer = self.connection.create_answer(None).await?;
+        self.gather(answer).await
+    }
 
-        for connected in [&mut self.connected, &mut other.connected] {
-            if connected.recv().await != Some(true) {
-                return Err(Error::ErrConnectionClosed);
-            }
+    /// Takes the other side's answer.
+    pub(crate) async fn accept(&mut self, answer: &str) -> Result<()> {
+        let answer = RTCSessionDescription::answer(answer.to_owned())?;
+        self.connection.set_remote_description(answer).await
+    }
+
+    /// Waits until this side is connected. The other may be later; what it gets before, it drops.
+    pub(crate) async fn connected(&mut self) -> Result<()> {
+        match self.connected.recv().await {
+            Some(true) => Ok(()),
+            _ => Err(Error::ErrConnectionClosed),
         }
-        Ok(())
+    }
+
+    async fn gather(&mut self, description: RTCSessionDescription) -> Result<String> {
+        self.connection.set_local_description(description).await?;
+        self.gathered.recv().await;
+        let description = self.connection.local_description().await;
+        Ok(description.ok_or(Error::ErrConnectionClosed)?.sdp)
     }
 }
 

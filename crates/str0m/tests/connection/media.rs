@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use str0m::bwe::Bitrate;
-use str0m::rtp::RtpWrite;
+use str0m::rtp::{RtpWrite, Ssrc};
 use subrosa::TrackKind;
 use subrosa_str0m::{FrameSender, MediaFrame};
 use subrosa_testkit::media::windows::WindowSet;
@@ -111,4 +111,37 @@ fn another_sender_goes_on_where_one_stopped() {
     assert_eq!(pair.bob.losses(), []);
     let from = pair.bob.frames().iter().map(|frame| frame.from.track).collect::<Vec<_>>();
     assert_eq!(from, [[tracks[0]; 20], [tracks[1]; 20]].concat());
+}
+
+#[test]
+fn no_stream_sees_a_sequence_number_twice_whichever_ssrc_it_goes_under() {
+    let clip = Clip::vp8().take(20);
+    let (mut pair, mid) = Pair::connected(plain, plain, one(clip.kind().0));
+    let sealer = pair.table.sealer("Ann", clip.kind().1);
+    pair.ann.senders.push(FrameSender::new(sealer, clip.codec, mid).resume_at(65_530.into()));
+    pair.send_clip(0, &clip);
+    let stopped = pair.ann.senders[0].next_seq_no();
+    assert!(*stopped > 65_536);
+
+    let first = pair.bob.frames()[0].ssrc;
+    let reset = |pair: &mut Pair, ssrc: Option<u32>| {
+        let mut direct = pair.ann.rtc.direct_api();
+        let (ssrc, rtx) = (ssrc.map_or_else(|| direct.new_ssrc(), Ssrc::from), direct.new_ssrc());
+        direct.reset_stream_tx(mid, None, ssrc, Some(rtx)).expect("it is another");
+    };
+    reset(&mut pair, None);
+    pair.send_clip(0, &clip);
+    // A receiver expects a rollover counter of 0 of a stream that it does not know.
+    assert!(*pair.ann.senders[0].next_seq_no() < 100);
+    // SRTP would encrypt under a nonce twice if the first stream began anew.
+    reset(&mut pair, Some(first));
+    pair.send_clip(0, &clip);
+    assert!(pair.ann.senders[0].next_seq_no() > stopped);
+
+    assert_eq!(pair.bob.losses(), []);
+    let frames = pair.bob.frames();
+    let sent = [&clip.frames[..], &clip.frames, &clip.frames].concat();
+    assert!(frames.iter().map(|frame| &frame.data).eq(&sent));
+    assert_eq!((frames[0].ssrc, frames[59].ssrc), (first, first));
+    assert_ne!(frames[39].ssrc, first);
 }

@@ -35,7 +35,7 @@ fn three_layers_arrive_as_three_tracks() {
     pair.run_for(clip.period * 30);
 
     assert_eq!(pair.bob.losses(), []);
-    for layer in 0..3 {
+    for (layer, rid) in RIDS.into_iter().enumerate() {
         let track = pair.ann.senders[layer].track();
         let frames = pair.bob.frames();
         let frames = frames.iter().filter(|frame| frame.from.track == track).collect::<Vec<_>>();
@@ -44,7 +44,7 @@ fn three_layers_arrive_as_three_tracks() {
         // The layer is also what a server takes it for.
         let ssrc = frames[0].ssrc;
         let packet = pair.bob.packets.iter().find(|packet| *packet.header.ssrc == ssrc).expect("its packets");
-        assert_eq!(packet.header.ext_vals.rid, Some(Rid::from(RIDS[layer])));
+        assert_eq!(packet.header.ext_vals.rid, Some(Rid::from(rid)));
     }
 }
 

@@ -5,6 +5,12 @@ pub fn fixture_video() -> &'static [u8] {
     include_bytes!("../../media/video.vp8.ivf")
 }
 
+/// Two seconds of a moving test picture in three temporal layers: VP8 in IVF, 160x90, 30 frames a second, a key frame first and as
+/// frame 32. Frames are of the layers 0, 2, 1, 2 in turn; without the layer 2 half of them are left, without 1 a quarter.
+pub fn fixture_video_layers() -> &'static [u8] {
+    include_bytes!("../../media/layers.vp8.ivf")
+}
+
 /// Two seconds of a moving test picture: VP9 in IVF, 160x90, 15 frames a second, a key frame every second.
 pub fn fixture_video_vp9() -> &'static [u8] {
     include_bytes!("../../media/video.vp9.ivf")

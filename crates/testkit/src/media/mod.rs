@@ -33,7 +33,7 @@ pub use audio::{AudioClip, AudioFormat, AudioPacket};
 pub use error::{MediaError, Place};
 pub use fixtures::{
     fixture_audio, fixture_video, fixture_video_av1, fixture_video_h264, fixture_video_h265,
-    fixture_video_vp9, sizes_of_720p30,
+    fixture_video_layers, fixture_video_vp9, sizes_of_720p30,
 };
 pub use ogg_opus::OggOpusWriter;
 pub use video::{IvfWriter, Timebase, VideoClip, VideoCodec, VideoFormat, VideoFrame};

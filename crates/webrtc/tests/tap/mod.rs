@@ -18,6 +18,7 @@ struct State {
     lose_every: usize,
     passed: usize,
     payloads: Vec<Bytes>,
+    extensions: Vec<Bytes>,
     lost: BTreeSet<(u32, u16)>,
     first_ssrc: Option<u32>,
     other_ssrc: bool,
@@ -38,6 +39,11 @@ impl Tap {
         self.state().payloads.clone()
     }
 
+    /// All header extensions, of whatever kind.
+    pub(crate) fn extensions(&self) -> Vec<Bytes> {
+        self.state().extensions.clone()
+    }
+
     pub(crate) fn lost(&self) -> usize {
         self.state().lost.len()
     }
@@ -56,6 +62,7 @@ impl State {
     fn see(&mut self, packet: &rtp::Packet) -> bool {
         self.payloads.push(packet.payload.clone());
         let header = &packet.header;
+        self.extensions.extend(header.extensions.iter().map(|extension| extension.payload.clone()));
         self.other_ssrc |= *self.first_ssrc.get_or_insert(header.ssrc) != header.ssrc;
         self.passed += 1;
         let is_lost = self.lose_every > 0

@@ -7,35 +7,43 @@ use subrosa::Codec;
 use subrosa_testkit::media::windows::WindowSet;
 use subrosa_testkit::media::{
     AudioClip, MediaError, VideoClip, VideoCodec, VideoFormat, fixture_audio, fixture_video,
-    fixture_video_av1, fixture_video_h264,
+    fixture_video_av1, fixture_video_h264, fixture_video_vp9,
 };
 
 use crate::peer::Medium;
 
 /// A clip's frames and their pace.
 #[derive(Debug)]
-pub(crate) struct Clip {
-    pub(crate) frames: Vec<Bytes>,
+pub struct Clip {
+    /// The frames, in their order.
+    pub frames: Vec<Bytes>,
     /// From one frame to the next.
-    pub(crate) interval: Duration,
+    pub interval: Duration,
     /// The same in units of the media clock.
-    pub(crate) ticks: u32,
+    pub ticks: u32,
 }
 
 /// The clips of a call.
 #[derive(Debug)]
-pub(crate) struct Clips {
-    pub(crate) audio: Clip,
-    pub(crate) video: Clip,
+pub struct Clips {
+    /// Speech, in Opus.
+    pub audio: Clip,
+    /// A moving picture.
+    pub video: Clip,
 }
 
 impl Clips {
     /// Speech, and a moving picture in this codec.
-    pub(crate) fn of(codec: Codec) -> Result<Self, MediaError> {
+    ///
+    /// # Errors
+    ///
+    /// If a clip is broken.
+    pub fn of(codec: Codec) -> Result<Self, MediaError> {
         let h264 = VideoFormat::of_h26x_fixture(VideoCodec::H264);
         let (video, frames_a_second) = match codec {
             Codec::H264 => (VideoClip::parse_annex_b(fixture_video_h264(), h264)?, 15),
             Codec::Av1 => (VideoClip::parse(fixture_video_av1())?, 15),
+            Codec::Vp9 => (VideoClip::parse(fixture_video_vp9())?, 15),
             _ => (VideoClip::parse(fixture_video())?, 30),
         };
         let video = Clip {
@@ -49,7 +57,8 @@ impl Clips {
         Ok(Self { audio: Clip { frames, interval, ticks: 960 }, video })
     }
 
-    pub(crate) fn get(&self, medium: Medium) -> &Clip {
+    /// Returns one of the two.
+    pub fn get(&self, medium: Medium) -> &Clip {
         match medium {
             Medium::Audio => &self.audio,
             Medium::Video => &self.video,
@@ -57,7 +66,7 @@ impl Clips {
     }
 
     /// All that nobody on the way may see.
-    pub(crate) fn windows(&self) -> WindowSet {
+    pub fn windows(&self) -> WindowSet {
         WindowSet::new(self.audio.frames.iter().chain(&self.video.frames))
     }
 }

@@ -105,9 +105,9 @@ impl Subscriber {
         sink: Sink,
     ) -> Result<(Self, String), Failure> {
         let mut line = Line::open(setting).await?;
-        let offer = SdpOffer::from_sdp_string(&offer).or_broken("Janus' offer")?;
-        let answer = line.rtc.sdp_api().accept_offer(offer).or_broken("Janus' offer")?;
-        let receiver = FrameReceiver::new(opener, line.started);
+        let offer = SdpOffer::from_sdp_string(&offer).or_broken("the other side's offer")?;
+        let answer = line.rtc.sdp_api().accept_offer(offer).or_broken("the other side's offer")?;
+        let receiver = FrameReceiver::with_limits(opener, line.started, setting.limits);
         let receiving = Receiving { line, receiver, sink, calls: setting.calls.clone() };
         Ok((Self { task: tokio::spawn(receiving.run()) }, answer.to_sdp_string()))
     }
@@ -137,6 +137,7 @@ impl Line {
         let config = match setting.video {
             Codec::H264 => config.enable_h264(true),
             Codec::Av1 => config.enable_av1(true),
+            Codec::Vp9 => config.enable_vp9(true),
             _ => config.enable_vp8(true),
         };
         let mut rtc = config.build(started);
@@ -225,9 +226,14 @@ impl Publishing {
         match order {
             Order::Connect { answer, done } => {
                 let pending = self.pending.take().expect("an offer is answered once");
-                let accepted =
-                    SdpAnswer::from_sdp_string(&answer).or_broken("Janus' answer").and_then(|answer| {
-                        self.line.rtc.sdp_api().accept_answer(pending, answer).or_broken("Janus' answer")
+                let accepted = SdpAnswer::from_sdp_string(&answer)
+                    .or_broken("the other side's answer")
+                    .and_then(|answer| {
+                        self.line
+                            .rtc
+                            .sdp_api()
+                            .accept_answer(pending, answer)
+                            .or_broken("the other side's answer")
                     });
                 match accepted {
                     Ok(()) => self.connected = Some(done),

@@ -9,7 +9,9 @@ use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
 use subrosa::{Codec, Opener, SealError, Sealed};
-use subrosa_webrtc::{FrameReceiver, FrameSender, KeyframeRequests, MediaFrame, Received, SendError, Tracks};
+use subrosa_webrtc::{
+    FrameReceiver, FrameSender, KeyframeRequests, MediaFrame, Received, SendError, Tracks, configure,
+};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use webrtc::media_stream::track_local::TrackLocal;
@@ -58,8 +60,7 @@ struct Offered {
 
 impl Publisher {
     pub(crate) async fn offer(setting: &Setting, sealers: Sealers) -> Result<(Self, String), Failure> {
-        let (registry, requests) = KeyframeRequests::register(Registry::new());
-        let mut peer = Peer::new(setting, registry, None).await?;
+        let (mut peer, requests) = Peer::new(setting, None).await?;
         let audio = peer.add_track(Codec::Opus, 1, sealers.audio).await?;
         let video = peer.add_track(setting.video, 2, sealers.video).await?;
         let offer = peer.connection.create_offer(None).await.or_broken("webrtc-rs: an offer")?;
@@ -68,8 +69,8 @@ impl Publisher {
     }
 
     pub(crate) async fn connect(&mut self, answer: String) -> Result<(), Failure> {
-        let answer = RTCSessionDescription::answer(answer).or_broken("Janus' answer")?;
-        self.peer.connection.set_remote_description(answer).await.or_broken("Janus' answer")?;
+        let answer = RTCSessionDescription::answer(answer).or_broken("the other side's answer")?;
+        self.peer.connection.set_remote_description(answer).await.or_broken("the other side's answer")?;
         self.peer.connected().await?;
         self.audio.bind(&self.requests).await?;
         self.video.bind(&self.requests).await
@@ -105,11 +106,11 @@ impl Subscriber {
     ) -> Result<(Self, String), Failure> {
         let runtime =
             default_runtime().ok_or_else(|| Failure::Broken("webrtc-rs has no runtime".to_owned()))?;
-        let receiver = FrameReceiver::new(opener, runtime);
-        let mut peer = Peer::new(setting, Registry::new(), Some(receiver.tracks())).await?;
+        let receiver = FrameReceiver::with_limits(opener, runtime, setting.limits);
+        let (mut peer, _) = Peer::new(setting, Some(receiver.tracks())).await?;
         let task = tokio::spawn(receive(receiver, setting.clone(), sink));
-        let offer = RTCSessionDescription::offer(offer).or_broken("Janus' offer")?;
-        peer.connection.set_remote_description(offer).await.or_broken("Janus' offer")?;
+        let offer = RTCSessionDescription::offer(offer).or_broken("the other side's offer")?;
+        peer.connection.set_remote_description(offer).await.or_broken("the other side's offer")?;
         let answer = peer.connection.create_answer(None).await.or_broken("webrtc-rs: an answer")?;
         let answer = peer.gather(answer).await?;
         Ok((Self { _peer: peer, task }, answer))
@@ -168,9 +169,11 @@ struct Handler {
 }
 
 impl Peer {
-    async fn new(setting: &Setting, registry: Registry, tracks: Option<Tracks>) -> Result<Self, Failure> {
+    async fn new(setting: &Setting, tracks: Option<Tracks>) -> Result<(Self, KeyframeRequests), Failure> {
         let mut media_engine = MediaEngine::default();
         media_engine.register_default_codecs().or_broken("webrtc-rs' codecs")?;
+        let (registry, requests) =
+            configure(Registry::new(), &mut media_engine).or_broken("webrtc-rs' extensions")?;
         let registry = register_default_interceptors(registry, &mut media_engine);
         let (gathered_tx, gathered) = channel(1);
         let (connected_tx, connected) = channel(1);
@@ -182,7 +185,7 @@ impl Peer {
             .build()
             .await
             .or_broken("a connection of webrtc-rs")?;
-        Ok(Self { connection: Arc::new(connection), gathered, connected })
+        Ok((Self { connection: Arc::new(connection), gathered, connected }, requests))
     }
 
     async fn add_track(&self, codec: Codec, ssrc: u32, sealer: subrosa::Sealer) -> Result<Track, Failure> {
@@ -251,6 +254,7 @@ fn registered(codec: Codec) -> RTCRtpCodec {
             "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
         ),
         Codec::Av1 => ("video/AV1", 90_000, 0, "profile-id=0"),
+        Codec::Vp9 => ("video/VP9", 90_000, 0, "profile-id=0"),
         _ => ("video/VP8", 90_000, 0, ""),
     };
     RTCRtpCodec {
