@@ -17,10 +17,10 @@ pub(crate) struct Args {
     #[arg(long, default_value = "/usr/bin/janus")]
     pub(crate) janus: PathBuf,
     /// How many times faster than the clips the frames are sent.
-    #[arg(long, default_value_t = 2.0, value_parser = pace)]
+    #[arg(long, default_value_t = 1.0, value_parser = pace)]
     pub(crate) pace: f64,
     /// Frames of each medium that each participant gets of each other before the story goes on; there are three parts.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(crate) frames: u64,
 }
 

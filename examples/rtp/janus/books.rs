@@ -52,7 +52,9 @@ pub(crate) struct Counts {
 /// How a medium fared from one participant to another.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fate {
-    /// Sealed while the receiver was in the call, from when the subscription stood, or from the first that arrived if that was before.
+    /// Sealed after the server said that the subscription stood, and before the first that arrived. It says so a moment too early.
+    pub(crate) before: u64,
+    /// From the first that arrived on, and sealed while the receiver was in the call.
     pub(crate) owed: u64,
     pub(crate) arrived: u64,
     /// Sealed when the receiver was not in the call any more, and opened.
@@ -121,7 +123,7 @@ impl Books {
         pages.names.insert(name, number);
     }
 
-    /// Notes that the subscription to another's feed stands: from here on nothing may be missing.
+    /// Notes that the server says that the subscription to another's feed stands.
     pub(crate) fn subscribed(&self, from: Person, to: Person) {
         let mut pages = self.pages();
         let sealed = pages.ledger.len();
@@ -180,15 +182,17 @@ impl Pages {
         let (Some(got), Some(member)) = (self.got.get(&(from, to)), self.members.get(&to)) else {
             return fate;
         };
-        let arrived = got.identical.get(&medium);
-        let first = arrived.and_then(BTreeSet::first).copied();
-        let Some(first) = first.into_iter().chain(got.up).min() else { return fate };
-        for (number, entry) in self.ledger.iter().enumerate().skip(first) {
+        let Some(arrived) = got.identical.get(&medium) else { return fate };
+        let Some(&first) = arrived.first() else { return fate };
+        let up = got.up.unwrap_or(first).min(first);
+        for (number, entry) in self.ledger.iter().enumerate().skip(up) {
             if (entry.from, entry.medium) != (from, medium) {
                 continue;
             }
-            let has_arrived = u64::from(arrived.is_some_and(|arrived| arrived.contains(&number)));
-            if member.is_in(entry.epoch) {
+            let has_arrived = u64::from(arrived.contains(&number));
+            if number < first {
+                fate.before += 1;
+            } else if member.is_in(entry.epoch) {
                 fate.owed += 1;
                 fate.arrived += has_arrived;
             } else {

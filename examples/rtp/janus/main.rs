@@ -53,7 +53,7 @@ async fn run(args: &Args) -> Result<Vec<CallReport>, Failure> {
     for (codec, codec_name) in args.codec.codecs() {
         // A server for each call: its log is then of this call alone.
         let log = args.out.join(format!("{codec_name}-janus.log"));
-        let janus = Janus::start(&args.janus, address.ip, &log)?;
+        let janus = Janus::start(&args.janus, address.ip, &log).await?;
         let plan = Plan { codec, codec_name, pace: args.pace, frames: args.frames, out: &args.out };
         let report = match story::hold(&janus, address.ip, plan).await {
             Ok(report) => report,

@@ -57,7 +57,7 @@ pub(crate) struct Participant {
 /// His encoders.
 struct Sending {
     stopping: Arc<AtomicBool>,
-    task: JoinHandle<Result<(), Failure>>,
+    task: JoinHandle<Result<Publisher, Failure>>,
 }
 
 impl Participant {
@@ -128,11 +128,12 @@ impl Participant {
         self.sending = Some(Sending { stopping, task: tokio::spawn(encoders.run()) });
     }
 
-    /// Stops to send. An error is why it stopped before.
+    /// Stops to send; the connection stays, for what is still on its way. An error is why it stopped before.
     pub(crate) async fn stop(&mut self) -> Result<(), Failure> {
         let Some(sending) = self.sending.take() else { return Ok(()) };
         sending.stopping.store(true, Ordering::Relaxed);
-        sending.task.await.or_broken("a sender's task")?
+        self.publisher = Some(sending.task.await.or_broken("a sender's task")??);
+        Ok(())
     }
 
     /// Leaves the room.
@@ -159,8 +160,8 @@ struct Encoders {
 }
 
 impl Encoders {
-    /// Runs until it is told to stop, or the call has ended for him. The connection stays open with it.
-    async fn run(mut self) -> Result<(), Failure> {
+    /// Runs until it is told to stop; once the call has ended for him, with nothing to send.
+    async fn run(mut self) -> Result<Publisher, Failure> {
         let start = Instant::now();
         let (mut sound, mut pictures) = (0, 0);
         let mut may_seal = true;
@@ -180,7 +181,7 @@ impl Encoders {
                 may_seal = self.send(medium, number).await?;
             }
         }
-        Ok(())
+        Ok(self.publisher)
     }
 
     /// Returns whether the call goes on for him.

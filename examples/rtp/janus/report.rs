@@ -24,6 +24,17 @@ pub(crate) struct Names {
     pub(crate) example: &'static str,
 }
 
+/// What is to be known of a call beside its books and its taps.
+pub(crate) struct Facts<'a> {
+    pub(crate) server: String,
+    pub(crate) codec: &'static str,
+    pub(crate) took: Duration,
+    pub(crate) removed: Role,
+    pub(crate) dropped_by_system: Option<u64>,
+    pub(crate) clips: &'a Clips,
+    pub(crate) names: &'a Names,
+}
+
 /// A call in figures.
 #[derive(Debug, Serialize)]
 pub(crate) struct CallReport {
@@ -35,6 +46,8 @@ pub(crate) struct CallReport {
     taps: Vec<Tapped>,
     removed: Removed,
     control: Control,
+    /// Datagrams that the system dropped meanwhile because somebody read too slowly: a loss that is the machine's.
+    dropped_by_system: Option<u64>,
     /// Those that did not hold.
     pub(crate) broken: Vec<String>,
 }
@@ -45,6 +58,8 @@ struct Pair {
     from: &'static str,
     to: &'static str,
     stacks: String,
+    /// Of both media, sealed when the server called the subscription up, and before anything came through it.
+    before_first: u64,
     audio_owed: u64,
     audio_identical: u64,
     video_owed: u64,
@@ -85,15 +100,11 @@ struct Control {
 
 impl CallReport {
     pub(crate) fn of(
-        server: String,
-        codec: &'static str,
-        took: Duration,
+        facts: Facts<'_>,
         pages: &mut Pages,
-        removed: Role,
         recordings: &[(Role, Recording)],
-        clips: &Clips,
-        names: &Names,
     ) -> Result<Self, Failure> {
+        let Facts { server, codec, took, removed, dropped_by_system, clips, names } = facts;
         let role = |person: Person| {
             let found = recordings.iter().find(|(role, _)| role.person == person);
             found.expect("everybody was recorded").0
@@ -108,6 +119,7 @@ impl CallReport {
                 from: role(from).name,
                 to: role(to).name,
                 stacks: format!("{} → {}", stack(role(from)), stack(role(to))),
+                before_first: audio.before + video.before,
                 audio_owed: audio.owed,
                 audio_identical: audio.arrived,
                 video_owed: video.owed,
@@ -150,6 +162,7 @@ impl CallReport {
             taps,
             removed,
             control,
+            dropped_by_system,
             broken: Vec::new(),
         };
         report.judge();
@@ -215,6 +228,9 @@ impl CallReport {
         println!(
             "control: of {media_windows_known} media windows the search finds {media_windows_found} in a plain copy, and {names_found} names"
         );
+        if let Some(dropped @ 1..) = self.dropped_by_system {
+            println!("meanwhile the system dropped {dropped} datagrams that somebody did not read in time");
+        }
         for what in &self.broken {
             println!("BROKEN: {what}");
         }

@@ -1,7 +1,6 @@
 //! Janus as a child process: one plugin, one transport, nothing that listens on a network port but the media.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -34,28 +33,57 @@ const UNUSED_PLUGINS: [&str; 11] = [
 ];
 const UNUSED_TRANSPORTS: [&str; 5] = ["http", "mqtt", "nanomsg", "rabbitmq", "websockets"];
 
+/// Janus 1.1.2 starts the thread of its Unix sockets before it notes that they are there; a thread that looks too early ends, and
+/// with it Janus. One start in ten, on a busy machine.
+const LOST_RACE: &str = "No Janus API transport is available";
+const STARTS: usize = 20;
+
 /// A running Janus. Ends with this value, also when the program panics.
 #[derive(Debug)]
 pub(crate) struct Janus {
+    pub(crate) version: String,
     child: Child,
     log: PathBuf,
     /// Its configuration and its socket.
     dir: TempDir,
 }
 
+/// Why Janus is not up.
+enum Down {
+    LostRace,
+    Other(String),
+}
+
 impl Janus {
     /// Starts `program`, to be reached for media at `ip`, and waits until it answers. Its log is kept at `log`. For the main thread:
     /// Janus ends with the thread that starts it.
-    pub(crate) fn start(program: &Path, ip: IpAddr, log: &Path) -> Result<Self, Failure> {
+    pub(crate) async fn start(program: &Path, ip: IpAddr, log: &Path) -> Result<Self, Failure> {
+        if !program.exists() {
+            let program = program.display();
+            return Err(Failure::Input(format!("there is no {program} (on Debian: apt-get install janus)")));
+        }
+        for _ in 0..STARTS {
+            let mut janus = Self::spawn(program, ip, log)?;
+            match janus.wait_until_up().await {
+                Ok(version) => {
+                    janus.version = version;
+                    return Ok(janus);
+                }
+                Err(Down::LostRace) => println!("Janus ended at its start, as it does at times; once more"),
+                Err(Down::Other(why)) => {
+                    return Err(Failure::Input(format!("{why}\n{}", janus.last_lines())));
+                }
+            }
+        }
+        Err(Failure::Input(format!("Janus ended at its start {STARTS} times")))
+    }
+
+    fn spawn(program: &Path, ip: IpAddr, log: &Path) -> Result<Self, Failure> {
         // Not in the directory of the report: the path of a Unix socket is at most 107 bytes long.
         let dir = TempDir::with_prefix("janus-").or_input("a temporary directory")?;
         write_configuration(dir.path(), ip)?;
         let output = File::create(log).or_input(log.display())?;
         let errors = output.try_clone().or_input(log.display())?;
-        if !program.exists() {
-            let program = program.display();
-            return Err(Failure::Input(format!("there is no {program} (on Debian: apt-get install janus)")));
-        }
         // util-linux's `setpriv` becomes Janus, and has the system end it with this thread, should nobody be left to do so.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
@@ -64,18 +92,13 @@ impl Janus {
             .arg(dir.path().join("janus.jcfg"))
             .arg("--configs-folder")
             .arg(dir.path())
-            .arg("--disable-colors")
-            .arg("--debug-timestamps")
+            .args(["--disable-colors", "--debug-timestamps"])
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
             .spawn()
             .or_input("setpriv (util-linux)")?;
-        let mut janus = Self { child, log: log.to_owned(), dir };
-        match janus.wait_until_up() {
-            Ok(()) => Ok(janus),
-            Err(why) => Err(Failure::Input(format!("{why}\n{}", janus.last_lines()))),
-        }
+        Ok(Self { version: String::new(), child, log: log.to_owned(), dir })
     }
 
     /// Opens a connection to its API.
@@ -92,23 +115,28 @@ impl Janus {
         format!("Janus' log ends with:\n{}", last.join("\n"))
     }
 
-    fn wait_until_up(&mut self) -> Result<(), String> {
+    /// Returns the version it says.
+    async fn wait_until_up(&mut self) -> Result<String, Down> {
         let socket = socket_in(self.dir.path());
         let started = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().map_err(|error| error.to_string())? {
-                return Err(format!("Janus ended at its start: {status}"));
+            if let Some(status) = self.child.try_wait().map_err(|error| Down::Other(error.to_string()))? {
+                let has_lost = fs::read_to_string(&self.log).is_ok_and(|log| log.contains(LOST_RACE));
+                return Err(match has_lost {
+                    true => Down::LostRace,
+                    false => Down::Other(format!("Janus ended at its start: {status}")),
+                });
             }
-            match Connection::open(&socket) {
-                Ok(_) => return Ok(()),
-                Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
-                    return Err(format!("Janus' socket: {error}"));
-                }
-                Err(_) if started.elapsed() > START => {
-                    return Err(format!("Janus did not open its socket within {START:?}"));
-                }
-                Err(_) => std::thread::sleep(LOOK_AGAIN),
+            // Whatever goes wrong here, the socket may not be there yet.
+            if let Ok(connection) = Connection::open(&socket)
+                && let Ok(version) = connection.version().await
+            {
+                return Ok(version);
             }
+            if started.elapsed() > START {
+                return Err(Down::Other(format!("Janus did not answer within {START:?}")));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 }

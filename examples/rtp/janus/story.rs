@@ -1,5 +1,6 @@
 //! One call, from the first participant to the last.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::time::{Instant, interval};
 
 use crate::books::{Books, Membership, Pages, Person};
 use crate::participant::{Participant, Role, Shared};
-use crate::report::{CallReport, Names};
+use crate::report::{CallReport, Facts, Names};
 use crate::server::Janus;
 use crate::signalling::{Operator, RoomSpec};
 use subrosa_rtp::ConnectionLimits;
@@ -53,7 +54,7 @@ struct Call {
 
 /// Holds the call, and says what became of it.
 pub(crate) async fn hold(janus: &Janus, ip: std::net::IpAddr, plan: Plan<'_>) -> Result<CallReport, Failure> {
-    let began = Instant::now();
+    let (began, dropped_before) = (Instant::now(), dropped_by_system());
     let clips = Arc::new(Clips::of(plan.codec).or_input("the clips")?);
     let (mut call, calls) = Call::of(&[ANN.name, BOB.name]);
     let spec = RoomSpec {
@@ -62,7 +63,6 @@ pub(crate) async fn hold(janus: &Janus, ip: std::net::IpAddr, plan: Plan<'_>) ->
         video_codec: plan.codec_name,
         publishers: 3,
     };
-    let version = janus.connect()?.version().await.or_broken("Janus' version")?;
     let operator = Operator::create(janus.connect()?, spec).await.or_broken("the room")?;
     let books = Books::new(Arc::clone(&clips));
     let shared = Shared {
@@ -139,7 +139,25 @@ pub(crate) async fn hold(janus: &Janus, ip: std::net::IpAddr, plan: Plan<'_>) ->
     operator.destroy().await.or_broken("closing the room")?;
     let names = Names::of(&[ANN, BOB, CID]);
     let pages = &mut *books.pages();
-    CallReport::of(version, plan.codec_name, began.elapsed(), pages, BOB, &recordings, &clips, &names)
+    let facts = Facts {
+        server: janus.version.clone(),
+        codec: plan.codec_name,
+        took: began.elapsed(),
+        removed: BOB,
+        dropped_by_system: dropped_before.zip(dropped_by_system()).map(|(before, after)| after - before),
+        clips: &clips,
+        names: &names,
+    };
+    CallReport::of(facts, pages, &recordings)
+}
+
+/// How many datagrams the system dropped so far because a buffer was full, if it says.
+fn dropped_by_system() -> Option<u64> {
+    // Two lines begin with `Udp:`, the names and the numbers.
+    let table = fs::read_to_string("/proc/self/net/snmp").ok()?;
+    let mut lines = table.lines().filter_map(|line| line.strip_prefix("Udp:"));
+    let (names, numbers) = (lines.next()?.split_whitespace(), lines.next()?.split_whitespace());
+    names.zip(numbers).find(|(name, _)| *name == "RcvbufErrors")?.1.parse().ok()
 }
 
 impl Call {

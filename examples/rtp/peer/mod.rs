@@ -70,7 +70,7 @@ pub struct Publisher(OfPublisher);
 
 enum OfPublisher {
     Str0m(str0m::Publisher),
-    Webrtc(webrtc::Publisher),
+    Webrtc(Box<webrtc::Publisher>),
 }
 
 /// A connection that receives one feed, until it is dropped.
@@ -98,7 +98,7 @@ impl Publisher {
             }
             Stack::Webrtc => {
                 let (publisher, offer) = webrtc::Publisher::offer(setting, sealers).await?;
-                Ok((Self(OfPublisher::Webrtc(publisher)), offer))
+                Ok((Self(OfPublisher::Webrtc(Box::new(publisher))), offer))
             }
         }
     }

@@ -21,6 +21,8 @@ use crate::failure::{Context, Failure};
 
 /// ICE and DTLS on one machine take a tenth of a second.
 const CONNECT: Duration = Duration::from_secs(20);
+/// For the time that a busy machine does not run a peer. The system grants what it may.
+const BUFFER: usize = 4 << 20;
 /// No datagram of a peer is longer.
 const LONGEST_DATAGRAM: usize = 2048;
 
@@ -129,6 +131,7 @@ struct Line {
 impl Line {
     async fn open(setting: &Setting) -> Result<Self, Failure> {
         let socket = UdpSocket::bind((setting.ip, 0)).await.or_broken("a peer's socket")?;
+        socket2::SockRef::from(&socket).set_recv_buffer_size(BUFFER).or_broken("a peer's socket")?;
         let local = socket.local_addr().or_broken("a peer's socket")?;
         let started = Instant::now();
         let mut config = configure(RtcConfig::new()).clear_codecs();
@@ -150,7 +153,7 @@ impl Line {
         loop {
             match self.rtc.poll_output().or_broken("str0m")? {
                 Output::Timeout(at) => return Ok(Next::Wait(at)),
-                Output::Event(event) => return Ok(Next::Event(event)),
+                Output::Event(event) => return Ok(Next::Event(Box::new(event))),
                 Output::Transmit(out) => {
                     // A peer that is gone answers with an ICMP error; ICE notices by itself.
                     self.socket.send_to(&out.contents, out.destination).await.unwrap_or_default();
@@ -184,7 +187,7 @@ fn repaired_opus(codecs: &mut CodecConfig) {
 }
 
 enum Next {
-    Event(Event),
+    Event(Box<Event>),
     Wait(Instant),
 }
 
@@ -208,12 +211,7 @@ impl Publishing {
             let wait = loop {
                 match self.line.next().await? {
                     Next::Wait(at) => break at,
-                    Next::Event(Event::Connected) => {
-                        if let Some(connected) = self.connected.take() {
-                            connected.send(Ok(())).unwrap_or_default();
-                        }
-                    }
-                    Next::Event(_) => {}
+                    Next::Event(event) => self.hear(&event),
                 }
             };
             tokio::select! {
@@ -223,6 +221,14 @@ impl Publishing {
                     Some(order) => self.obey(order),
                 },
             }
+        }
+    }
+
+    fn hear(&mut self, event: &Event) {
+        if let Event::Connected = event
+            && let Some(connected) = self.connected.take()
+        {
+            connected.send(Ok(())).unwrap_or_default(); // who waits may have given up
         }
     }
 

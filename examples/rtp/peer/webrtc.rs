@@ -49,7 +49,7 @@ pub(crate) struct Subscriber {
 /// A track: before and after offer and answer.
 enum Track {
     Offered(Box<Offered>),
-    Sending(FrameSender),
+    Sending(Box<FrameSender>),
     /// Between the two, or neither: it could not be bound.
     None,
 }
@@ -151,7 +151,7 @@ impl Track {
         if let Self::Offered(offered) = std::mem::replace(self, Self::None) {
             let Offered { sealer, codec, sender } = *offered;
             let sender = FrameSender::new(sealer, codec, &sender, requests).await;
-            *self = Self::Sending(sender.or_broken("a track of webrtc-rs")?);
+            *self = Self::Sending(Box::new(sender.or_broken("a track of webrtc-rs")?));
         }
         Ok(())
     }
