@@ -172,6 +172,8 @@ impl FrameSender {
             let known = self.left.iter().rev().find(|(ssrc, _)| *ssrc == stream.ssrc());
             self.next = known.map_or(FIRST.into(), |(_, next)| *next);
         }
+        // str0m panics at a NACK for a stream without RTX whose payload type has it (sound that it offered itself).
+        let is_repaired = stream.rtx().is_some();
         for packet in packets {
             let mut extensions = ExtensionValues::default();
             if let Some(descriptor) = packet.descriptor {
