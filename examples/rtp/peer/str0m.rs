@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::format::{Codec as Format, CodecConfig, FormatParams};
-use str0m::media::{Direction, Frequency, MediaKind, Mid};
+use str0m::media::{Direction, Frequency, MediaKind};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::Ssrc;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use subrosa::{Codec, Opener, SealError, Sealed};
 use subrosa_str0m::{FrameReceiver, FrameSender, MediaFrame, Received, SendError, configure};
@@ -54,19 +53,16 @@ impl Publisher {
         let mut add = |kind| changes.add_media(kind, Direction::SendOnly, None, None, None);
         let mids = [add(MediaKind::Audio), add(MediaKind::Video)];
         let (offer, pending) = changes.apply().expect("two media were added");
-        let (offer, repeats) = offer_repaired_sound(&mut line.rtc, offer.to_sdp_string());
         let publishing = Publishing {
             line,
             pending: Some(pending),
-            repeats,
-            sound: mids[0],
             audio: FrameSender::new(sealers.audio, Codec::Opus, mids[0]),
             video: FrameSender::new(sealers.video, setting.video, mids[1]),
             connected: None,
         };
         let (orders, taken) = mpsc::unbounded_channel();
         let task = tokio::spawn(publishing.run(taken));
-        Ok((Self { orders, task }, offer))
+        Ok((Self { orders, task }, offer.to_sdp_string()))
     }
 
     pub(crate) async fn connect(&self, answer: String) -> Result<(), Failure> {
@@ -182,26 +178,13 @@ impl Line {
     }
 }
 
-/// Opus whose lost packets are sent again. str0m's own Opus is not: it has no RTX.
+/// Opus whose lost packets are sent again to str0m, if the other side can. str0m's own Opus has no RTX, and what str0m offers of sound
+/// has none either way.
 fn repaired_opus(codecs: &mut CodecConfig) {
     let format = FormatParams { min_p_time: Some(10), use_inband_fec: Some(true), ..FormatParams::default() };
     let rate = Frequency::FORTY_EIGHT_KHZ;
     codecs.add_config(111.into(), Some(112.into()), Format::Opus, rate, Some(2), format);
     codecs.iter_mut().for_each(|params| params.set_fb_nack(true));
-}
-
-/// Adds to an offer that the first media's stream, the sound's, is repaired by RTX, which str0m says of pictures only: RFC 5576 §4.2.
-fn offer_repaired_sound(rtc: &mut Rtc, offer: String) -> (String, Option<(Ssrc, Ssrc)>) {
-    let rtx = rtc.direct_api().new_ssrc();
-    let line = offer.lines().find(|line| line.starts_with("a=ssrc:"));
-    let Some((ssrc, attribute)) = line.and_then(|line| line.strip_prefix("a=ssrc:")?.split_once(' ')) else {
-        return (offer, None);
-    };
-    let Ok(number) = ssrc.parse::<u32>() else { return (offer, None) };
-    let group =
-        format!("a=ssrc-group:FID {ssrc} {rtx}\r\na=ssrc:{rtx} {attribute}\r\na=ssrc:{ssrc} {attribute}");
-    let offered = offer.replacen(&format!("a=ssrc:{ssrc} {attribute}"), &group, 1);
-    (offered, Some((number.into(), rtx)))
 }
 
 enum Next {
@@ -212,9 +195,6 @@ enum Next {
 struct Publishing {
     line: Line,
     pending: Option<SdpPendingOffer>,
-    /// The sound's SSRC, and that of its RTX.
-    repeats: Option<(Ssrc, Ssrc)>,
-    sound: Mid,
     audio: FrameSender,
     video: FrameSender,
     connected: Option<oneshot::Sender<Result<(), Failure>>>,
@@ -266,13 +246,6 @@ impl Publishing {
                             .accept_answer(pending, answer)
                             .or_broken("the other side's answer")
                     });
-                // The stream that str0m made of its own offer has no RTX.
-                if let (Ok(()), Some((ssrc, rtx))) = (&accepted, self.repeats) {
-                    let mid = self.sound;
-                    let mut direct = self.line.rtc.direct_api();
-                    direct.remove_stream_tx(ssrc);
-                    direct.declare_stream_tx(ssrc, Some(rtx), mid, None);
-                }
                 match accepted {
                     Ok(()) => self.connected = Some(done),
                     Err(failure) => done.send(Err(failure)).unwrap_or_default(),
