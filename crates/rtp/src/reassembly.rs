@@ -278,7 +278,9 @@ impl Reassembler {
         }
         let Some(at) = self.sequences.locate(sequence) else { return self.try_restart(sequence, held) };
         if at < self.cursor && self.joining.is_none() {
-            return if self.is_quiet() { self.try_restart(sequence, held) } else { Err(PushError::Late) };
+            // A copy of what came before is no new start, however late: retransmissions come in twos.
+            let may_be_new = self.is_quiet() && !self.sequences.has_seen(at);
+            return if may_be_new { self.try_restart(sequence, held) } else { Err(PushError::Late) };
         }
         if self.packets.contains_key(&at) {
             return Err(PushError::Duplicate);

@@ -334,6 +334,19 @@ fn one_stray_packet_does_not_move_the_stream() {
 }
 
 #[test]
+fn copies_that_come_after_a_silence_are_no_new_start() {
+    let mut reassembler = reassembler();
+    for sequence in 100..120 {
+        assert_eq!(data(&push(&mut reassembler, packet(sequence, b"\xC0frame"), ms(0))).len(), 1);
+    }
+    for sequence in [103, 104, 105, 119] {
+        assert_eq!(refused(&mut reassembler, packet(sequence, b"\xC0frame"), ms(2_000)), PushError::Late);
+    }
+    assert_eq!(data(&push(&mut reassembler, packet(120, b"\xC0next"), ms(2_000))), [b"next"]);
+    assert_eq!(reassembler.stats().restarts, 0);
+}
+
+#[test]
 fn a_restart_a_little_behind_is_followed_after_a_silence() {
     let mut reassembler = reassembler();
     let _ = push(&mut reassembler, packet(2_000, b"\xC0old"), ms(0));

@@ -18,11 +18,50 @@ pub(super) struct Sequences {
     newest: Option<u64>,
     /// How far ahead of the newest packet another may be and still count as the same run of numbers.
     max_ahead: u16,
+    seen: Seen,
+}
+
+/// Which of the last packets came: a bit for each number, in a ring.
+#[derive(Debug)]
+struct Seen {
+    bits: [u64; Self::WORDS],
+}
+
+impl Seen {
+    /// Enough for [`MAX_BEHIND`], with room to clear by whole words.
+    const WORDS: usize = 48;
+
+    fn place(extended: u64) -> (usize, u64) {
+        ((extended / 64) as usize % Self::WORDS, 1 << (extended % 64))
+    }
+
+    fn note(&mut self, extended: u64, newest: Option<u64>) {
+        let (at, bit) = Self::place(extended);
+        // Words between the newest and this one are of numbers that are over.
+        let words_ahead = newest.map_or(0, |newest| (extended / 64).saturating_sub(newest / 64));
+        for back in 0..words_ahead.min(Self::WORDS as u64) as usize {
+            if let Some(word) = self.bits.get_mut((at + Self::WORDS - back) % Self::WORDS) {
+                *word = 0;
+            }
+        }
+        if let Some(word) = self.bits.get_mut(at) {
+            *word |= bit;
+        }
+    }
+
+    fn has(&self, extended: u64) -> bool {
+        let (at, bit) = Self::place(extended);
+        self.bits.get(at).is_some_and(|word| word & bit != 0)
+    }
 }
 
 impl Sequences {
     pub(super) fn new(max_packets: usize) -> Self {
-        Self { newest: None, max_ahead: u16::try_from(max_packets).unwrap_or(u16::MAX / 4) }
+        Self {
+            newest: None,
+            max_ahead: u16::try_from(max_packets).unwrap_or(u16::MAX / 4),
+            seen: Seen { bits: [0; Seen::WORDS] },
+        }
     }
 
     /// Tells where the stream begins; returns the extended number.
@@ -56,8 +95,14 @@ impl Sequences {
         newest + 1 + u64::from(sequence.wrapping_sub((newest + 1) as u16))
     }
 
+    /// Tells whether a packet that is at most [`MAX_BEHIND`] behind the newest was taken before.
+    pub(super) fn has_seen(&self, extended: u64) -> bool {
+        self.seen.has(extended)
+    }
+
     /// Notes a packet that was taken.
     pub(super) fn saw(&mut self, extended: u64) {
+        self.seen.note(extended, self.newest);
         self.newest = self.newest.max(Some(extended));
     }
 }
@@ -105,6 +150,25 @@ mod tests {
             let extended = sequences.restart_at(sequence);
             assert!(extended > 0x1_0000 + 10_000);
             assert_eq!(extended as u16, sequence);
+        }
+    }
+
+    #[test]
+    fn what_came_is_known_as_long_as_it_counts_as_late() {
+        for step in [1, 3, 63, 64, 65, 1_000] {
+            let mut sequences = after(0);
+            let mut came = Vec::new();
+            for extended in (0x1_0001..).step_by(step).take(10_000) {
+                sequences.saw(extended);
+                came.push(extended);
+                let oldest = extended - u64::from(MAX_BEHIND);
+                let late = came.iter().rev().take_while(|at| **at >= oldest);
+                assert!(late.clone().all(|at| sequences.has_seen(*at)));
+                if step > 1 {
+                    assert!(late.filter(|at| **at > oldest).all(|at| !sequences.has_seen(*at - 1)));
+                }
+                came.drain(..came.len().saturating_sub(usize::from(MAX_BEHIND)));
+            }
         }
     }
 
