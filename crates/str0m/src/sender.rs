@@ -172,14 +172,15 @@ impl FrameSender {
             let known = self.left.iter().rev().find(|(ssrc, _)| *ssrc == stream.ssrc());
             self.next = known.map_or(FIRST.into(), |(_, next)| *next);
         }
-        let is_video = !self.outgoing.codec().is_audio();
+        // str0m panics at a NACK for a stream without RTX whose payload type has it (sound that it offered itself).
+        let is_repaired = stream.rtx().is_some();
         for packet in packets {
             let mut extensions = ExtensionValues::default();
             if let Some(descriptor) = packet.descriptor {
                 DependencyDescriptor(descriptor).set(&mut extensions);
             }
             let write = RtpWrite::new(pt, self.next.inc(), timestamp, now, &*packet.payload);
-            stream.write_rtp(write.marker(packet.marker).ext_vals(extensions).nackable(is_video));
+            stream.write_rtp(write.marker(packet.marker).ext_vals(extensions).nackable(is_repaired));
         }
         Ok(sealed)
     }

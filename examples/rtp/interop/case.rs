@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use subrosa::{Codec, Epoch, TrackKind};
-use subrosa_rtp::{ConnectionLimits, Limits, Received};
+use subrosa_rtp::{ConnectionLimits, Limits, Received, Refusal};
 use subrosa_rtp_examples::failure::{Context, Failure};
 use subrosa_rtp_examples::media::{Clip, Clips};
 use subrosa_rtp_examples::peer::{Medium, Publisher, Sealers, Setting, Stack, Subscriber};
@@ -39,46 +39,79 @@ pub(crate) struct Case {
 }
 
 /// What came of it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
-    /// Frames that were sent.
-    pub(crate) sent: usize,
+    pub(crate) pictures: Tally,
+    pub(crate) sounds: Tally,
     /// Packets that the line lost, retransmissions among them.
     pub(crate) packets_lost: u64,
-    /// Frames of which the line lost a packet.
-    pub(crate) hit: usize,
-    /// Frames that arrived as they were.
-    pub(crate) identical: usize,
-    /// Frames that were delivered as something else.
-    pub(crate) broken: usize,
-    /// Frames that were put together and refused.
-    pub(crate) refused: usize,
-    /// Frames of which every packet passed, and which were not delivered.
-    pub(crate) complete_but_missing: usize,
     /// Packets that the receiver reported lost.
     pub(crate) reported_lost: u64,
+    /// Frames that were delivered as something else.
+    pub(crate) broken: usize,
+    /// Frames that were put together and refused: why.
+    pub(crate) refused: Vec<Refusal>,
+}
+
+/// The frames of one medium.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) sent: usize,
+    /// Those of which the line lost a packet.
+    pub(crate) hit: usize,
+    /// Those that arrived as they were.
+    pub(crate) identical: usize,
+    /// Those of which every packet passed, and which were not delivered.
+    pub(crate) complete_but_missing: usize,
+}
+
+impl Tally {
+    fn is_whole(&self) -> bool {
+        self.identical == self.sent
+    }
+
+    /// Each frame is either delivered or one of those that were hit.
+    fn adds_up(&self) -> bool {
+        self.complete_but_missing == 0 && self.identical + self.hit == self.sent
+    }
 }
 
 impl Case {
+    /// Whether lost sound is sent again. webrtc-rs 0.21 undoes RTX of video only, and str0m 0.25 offers none of sound.
+    fn repairs_sound(&self) -> bool {
+        self.repair && self.to == Stack::Str0m
+    }
+
     /// Says what of the promise was not kept, if anything.
     pub(crate) fn judge(&self, outcome: &Outcome) -> Option<&'static str> {
-        let whole = outcome.identical == outcome.sent;
-        match (self.loss, self.repair) {
-            _ if outcome.broken > 0 => Some("a frame was delivered broken"),
-            _ if outcome.refused > 0 => Some("a frame was refused"),
-            (0, _) if outcome.packets_lost > 0 => Some("a clean line lost something"),
-            (0, _) | (_, true) if !whole => Some("not every frame arrived"),
-            (1.., true) if outcome.packets_lost == 0 => Some("nothing was lost that could be repaired"),
-            (1.., false) if outcome.hit == 0 => Some("nothing was lost"),
-            _ if outcome.complete_but_missing > 0 => Some("a frame came whole and was not delivered"),
-            (1.., false) if outcome.identical + outcome.hit != outcome.sent => {
-                Some("the frames do not add up")
-            }
-            (1.., false) if outcome.reported_lost != outcome.packets_lost => {
-                Some("what was reported lost is not what was lost")
-            }
-            _ => None,
+        let Outcome { pictures, sounds, packets_lost, reported_lost, broken, ref refused } = *outcome;
+        if broken > 0 {
+            return Some("a frame was delivered broken");
         }
+        if !refused.is_empty() {
+            return Some("a frame was refused");
+        }
+        if (self.loss == 0) != (packets_lost == 0) {
+            return Some("the line did not do as it was told");
+        }
+        if (self.loss == 0 || self.repair) && !pictures.is_whole() {
+            return Some("not every picture arrived");
+        }
+        if (self.loss == 0 || self.repairs_sound()) && !sounds.is_whole() {
+            return Some("not every sound arrived");
+        }
+        if self.loss > 0 && !self.repairs_sound() && !sounds.adds_up() {
+            return Some("the sounds do not add up");
+        }
+        if self.loss > 0 && !self.repair {
+            if !pictures.adds_up() {
+                return Some("the pictures do not add up");
+            }
+            if reported_lost != packets_lost {
+                return Some("what was reported lost is not what was lost");
+            }
+        }
+        None
     }
 
     /// Sends these clips' frames, over and over for so long, and looks at what arrives.
@@ -101,6 +134,7 @@ impl Case {
         let (sink, received) = mpsc::unbounded_channel();
         let (_subscriber, answer) =
             Subscriber::answer(self.to, &setting, offer, table.opener("Bob"), sink).await?;
+        let answer = if self.repair { answer } else { sdp::without_retransmission(&answer) };
         let (answer, subscribes_at) = sdp::through(&answer, left).ok_or_else(|| no_candidate("answer"))?;
         link.connect(publishes_at, subscribes_at);
         publisher.connect(answer).await?;
@@ -172,7 +206,7 @@ struct Sent {
 struct Got {
     identical: BTreeSet<Number>,
     broken: usize,
-    refused: usize,
+    refused: Vec<Refusal>,
     reported_lost: u64,
 }
 
@@ -253,28 +287,32 @@ impl Run {
                 }
             }
             Received::Lost { loss, .. } => self.got.reported_lost += loss.missing_packets,
-            Received::Refused { .. } => self.got.refused += 1,
+            Received::Refused { refusal, .. } => self.got.refused.push(refusal),
         }
     }
 
-    fn outcome(&self) -> Outcome {
+    fn outcome(self) -> Outcome {
         let passed = self.link.passed();
-        let by_timestamp: BTreeMap<u32, _> =
-            passed.frames.iter().map(|((_, timestamp), fate)| (*timestamp, fate)).collect();
+        // A retransmission has the timestamp of what it repeats, in a stream of its own.
+        let mut lost = BTreeMap::<u32, u32>::new();
+        for ((_, timestamp), fate) in &passed.frames {
+            *lost.entry(*timestamp).or_default() += fate.lost;
+        }
         let mut outcome = Outcome {
             packets_lost: passed.frames.values().map(|fate| u64::from(fate.lost)).sum(),
+            reported_lost: self.got.reported_lost,
             broken: self.got.broken,
             refused: self.got.refused,
-            reported_lost: self.got.reported_lost,
             ..Outcome::default()
         };
         for (number, sent) in self.sent.iter().filter(|(_, sent)| sent.counts) {
-            let is_hit = by_timestamp.get(&sent.timestamp).is_some_and(|fate| fate.lost > 0);
+            let is_hit = lost.get(&sent.timestamp).is_some_and(|packets| *packets > 0);
             let arrived = self.got.identical.contains(number);
-            outcome.sent += 1;
-            outcome.identical += usize::from(arrived);
-            outcome.hit += usize::from(is_hit);
-            outcome.complete_but_missing += usize::from(!is_hit && !arrived);
+            let tally = if number.0 { &mut outcome.sounds } else { &mut outcome.pictures };
+            tally.sent += 1;
+            tally.identical += usize::from(arrived);
+            tally.hit += usize::from(is_hit);
+            tally.complete_but_missing += usize::from(!is_hit && !arrived);
         }
         outcome
     }

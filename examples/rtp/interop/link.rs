@@ -22,7 +22,7 @@ pub(crate) struct Passed {
     pub(crate) frames: BTreeMap<(u32, u32), Fate>,
 }
 
-/// What became of a frame's packets, the first time that each was sent.
+/// What became of a frame's packets in a stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fate {
     pub(crate) passed: u32,

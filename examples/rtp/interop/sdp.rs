@@ -24,17 +24,24 @@ pub(crate) fn through(sdp: &str, address: SocketAddr) -> Option<(String, SocketA
     Some((lines.join("\r\n") + "\r\n", said?))
 }
 
-/// An offer without retransmission: neither RTX (RFC 4588) nor generic NACK (RFC 4585 §6.2.1).
+/// A description without retransmission: neither RTX (RFC 4588) nor generic NACK (RFC 4585 §6.2.1).
 pub(crate) fn without_retransmission(sdp: &str) -> String {
     let rtx: Vec<_> = sdp.lines().filter_map(rtx_payload_type).collect();
     let is_of_rtx = |line: &str| {
         let value = ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().find_map(|name| line.strip_prefix(name));
         value.and_then(|value| value.split(' ').next()).is_some_and(|number| rtx.contains(&number))
     };
+    // RFC 5576 §4.2: the second SSRC of a group repeats the first.
+    let groups = sdp.lines().filter_map(|line| line.strip_prefix("a=ssrc-group:FID ")?.split_once(' '));
+    let repeats: Vec<_> = groups.map(|(_, ssrc)| ssrc).collect();
+    let is_of_repeats = |line: &str| {
+        let ssrc = line.strip_prefix("a=ssrc:").and_then(|line| line.split(' ').next());
+        ssrc.is_some_and(|ssrc| repeats.contains(&ssrc))
+    };
     let is_nack = |line: &str| line.starts_with("a=rtcp-fb:") && line.ends_with(" nack");
-    let kept = sdp
-        .lines()
-        .filter(|line| !is_of_rtx(line) && !is_nack(line) && !line.starts_with("a=ssrc-group:FID"));
+    let kept = sdp.lines().filter(|line| {
+        !is_of_rtx(line) && !is_of_repeats(line) && !is_nack(line) && !line.starts_with("a=ssrc-group:FID")
+    });
     let without = |line: &str| {
         let Some(media) = line.strip_prefix("m=") else { return line.to_owned() };
         let fields = media.split(' ').enumerate().filter(|(place, field)| *place < 3 || !rtx.contains(field));

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::media::{Direction, MediaKind};
+use str0m::format::{Codec as Format, CodecConfig, FormatParams};
+use str0m::media::{Direction, Frequency, MediaKind};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use subrosa::{Codec, Opener, SealError, Sealed};
@@ -133,7 +134,8 @@ impl Line {
         socket2::SockRef::from(&socket).set_recv_buffer_size(BUFFER).or_broken("a peer's socket")?;
         let local = socket.local_addr().or_broken("a peer's socket")?;
         let started = Instant::now();
-        let config = configure(RtcConfig::new()).clear_codecs().enable_opus(true, false);
+        let mut config = configure(RtcConfig::new()).clear_codecs();
+        repaired_opus(config.codec_config());
         let config = match setting.video {
             Codec::H264 => config.enable_h264(true),
             Codec::Av1 => config.enable_av1(true),
@@ -174,6 +176,15 @@ impl Line {
             }
         }
     }
+}
+
+/// Opus whose lost packets are sent again to str0m, if the other side can. str0m's own Opus has no RTX, and what str0m offers of sound
+/// has none either way.
+fn repaired_opus(codecs: &mut CodecConfig) {
+    let format = FormatParams { min_p_time: Some(10), use_inband_fec: Some(true), ..FormatParams::default() };
+    let rate = Frequency::FORTY_EIGHT_KHZ;
+    codecs.add_config(111.into(), Some(112.into()), Format::Opus, rate, Some(2), format);
+    codecs.iter_mut().for_each(|params| params.set_fb_nack(true));
 }
 
 enum Next {

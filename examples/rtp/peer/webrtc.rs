@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::configuration::media_engine::MIME_TYPE_RTX;
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+    RtpCodecKind,
 };
 use subrosa::{Codec, Opener, SealError, Sealed};
 use subrosa_webrtc::{
@@ -171,6 +173,9 @@ struct Handler {
 impl Peer {
     async fn new(setting: &Setting, tracks: Option<Tracks>) -> Result<(Self, KeyframeRequests), Failure> {
         let mut media_engine = MediaEngine::default();
+        for codec in repaired_opus() {
+            media_engine.register_codec(codec, RtpCodecKind::Audio).or_broken("webrtc-rs' codecs")?;
+        }
         media_engine.register_default_codecs().or_broken("webrtc-rs' codecs")?;
         let (registry, requests) =
             configure(Registry::new(), &mut media_engine).or_broken("webrtc-rs' extensions")?;
@@ -243,6 +248,20 @@ impl PeerConnectionEventHandler for Handler {
     }
 }
 
+/// Opus whose lost packets are sent again, and their RTX. webrtc-rs' own Opus is not.
+fn repaired_opus() -> [RTCRtpCodecParameters; 2] {
+    let opus = registered(Codec::Opus);
+    let rtx = RTCRtpCodec {
+        mime_type: MIME_TYPE_RTX.to_owned(), // of video, but webrtc-rs knows no other
+        sdp_fmtp_line: "apt=111".to_owned(),
+        rtcp_feedback: Vec::new(),
+        ..opus.clone()
+    };
+    let parameters =
+        |(rtp_codec, payload_type)| RTCRtpCodecParameters { rtp_codec, payload_type, ..Default::default() };
+    [(opus, 111), (rtx, 112)].map(parameters)
+}
+
 /// A codec with the parameters under which webrtc-rs registers it.
 fn registered(codec: Codec) -> RTCRtpCodec {
     let (name, clock_rate, channels, parameters) = match codec {
@@ -257,11 +276,12 @@ fn registered(codec: Codec) -> RTCRtpCodec {
         Codec::Vp9 => ("video/VP9", 90_000, 0, "profile-id=0"),
         _ => ("video/VP8", 90_000, 0, ""),
     };
+    let nack = RTCPFeedback { typ: "nack".to_owned(), parameter: String::new() };
     RTCRtpCodec {
         mime_type: name.to_owned(),
         clock_rate,
         channels,
         sdp_fmtp_line: parameters.to_owned(),
-        rtcp_feedback: Vec::new(),
+        rtcp_feedback: if codec.is_audio() { vec![nack] } else { Vec::new() },
     }
 }
