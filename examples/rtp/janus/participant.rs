@@ -69,7 +69,7 @@ impl Participant {
             video: table.sealer(role.name, TrackKind::Camera),
         };
         let tracks = [sealers.audio.track(), sealers.video.track()];
-        let seat = Seat::join(shared.janus.connect()?, shared.room).await.or_broken(of("joining"))?;
+        let seat = Seat::join(shared.janus.connect().await?, shared.room).await.or_broken(of("joining"))?;
         let (mut publisher, offer) = Publisher::offer(role.stack, &shared.setting, sealers).await?;
         let publication = seat.publish(&offer).await.or_broken(of("publishing"))?;
         publisher.connect(publication.answer.clone()).await?;

@@ -17,7 +17,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Of the log, when something went wrong.
 const SHOWN_LINES: usize = 40;
 
-/// What Debian's package has beside VideoRoom and Unix sockets. A plugin that lacks its configuration may still start.
+/// What Debian's package has beside VideoRoom and WebSocket. A plugin that lacks its configuration may still start.
 const UNUSED_PLUGINS: [&str; 11] = [
     "audiobridge",
     "duktape",
@@ -31,12 +31,7 @@ const UNUSED_PLUGINS: [&str; 11] = [
     "videocall",
     "voicemail",
 ];
-const UNUSED_TRANSPORTS: [&str; 5] = ["http", "mqtt", "nanomsg", "rabbitmq", "websockets"];
-
-/// Janus 1.1.2 starts the thread of its Unix sockets before it notes that they are there; a thread that looks too early ends, and
-/// with it Janus. One start in ten, on a busy machine.
-const LOST_RACE: &str = "No Janus API transport is available";
-const STARTS: usize = 20;
+const UNUSED_TRANSPORTS: [&str; 5] = ["http", "mqtt", "nanomsg", "pfunix", "rabbitmq"];
 
 /// A running Janus. Ends with this value, also when the program panics.
 #[derive(Debug)]
@@ -48,12 +43,6 @@ pub(crate) struct Janus {
     dir: TempDir,
 }
 
-/// Why Janus is not up.
-enum Down {
-    LostRace,
-    Other(String),
-}
-
 impl Janus {
     /// Starts `program`, to be reached for media at `ip`, and waits until it answers. Its log is kept at `log`. For the main thread:
     /// Janus ends with the thread that starts it.
@@ -62,20 +51,14 @@ impl Janus {
             let program = program.display();
             return Err(Failure::Input(format!("there is no {program} (on Debian: apt-get install janus)")));
         }
-        for _ in 0..STARTS {
-            let mut janus = Self::spawn(program, ip, log)?;
-            match janus.wait_until_up().await {
-                Ok(version) => {
-                    janus.version = version;
-                    return Ok(janus);
-                }
-                Err(Down::LostRace) => println!("Janus ended at its start, as it does at times; once more"),
-                Err(Down::Other(why)) => {
-                    return Err(Failure::Input(format!("{why}\n{}", janus.last_lines())));
-                }
+        let mut janus = Self::spawn(program, ip, log)?;
+        match janus.wait_until_up().await {
+            Ok(version) => {
+                janus.version = version;
+                Ok(janus)
             }
+            Err(why) => Err(Failure::Input(format!("{why}\n{}", janus.last_lines()))),
         }
-        Err(Failure::Input(format!("Janus ended at its start {STARTS} times")))
     }
 
     fn spawn(program: &Path, ip: IpAddr, log: &Path) -> Result<Self, Failure> {
@@ -102,8 +85,8 @@ impl Janus {
     }
 
     /// Opens a connection to its API.
-    pub(crate) fn connect(&self) -> Result<Connection, Failure> {
-        Connection::open(&socket_in(self.dir.path())).or_broken("Janus' socket")
+    pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
+        Connection::open(&socket_in(self.dir.path())).await.or_broken("Janus' socket")
     }
 
     /// What it wrote last, for whoever looks for the reason of a failure.
@@ -116,25 +99,21 @@ impl Janus {
     }
 
     /// Returns the version it says.
-    async fn wait_until_up(&mut self) -> Result<String, Down> {
+    async fn wait_until_up(&mut self) -> Result<String, String> {
         let socket = socket_in(self.dir.path());
         let started = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().map_err(|error| Down::Other(error.to_string()))? {
-                let has_lost = fs::read_to_string(&self.log).is_ok_and(|log| log.contains(LOST_RACE));
-                return Err(match has_lost {
-                    true => Down::LostRace,
-                    false => Down::Other(format!("Janus ended at its start: {status}")),
-                });
+            if let Some(status) = self.child.try_wait().map_err(|error| error.to_string())? {
+                return Err(format!("Janus ended at its start: {status}"));
             }
             // Whatever goes wrong here, the socket may not be there yet.
-            if let Ok(connection) = Connection::open(&socket)
+            if let Ok(connection) = Connection::open(&socket).await
                 && let Ok(version) = connection.version().await
             {
                 return Ok(version);
             }
             if started.elapsed() > START {
-                return Err(Down::Other(format!("Janus did not answer within {START:?}")));
+                return Err(format!("Janus did not answer within {START:?}"));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -188,20 +167,21 @@ events: {{
     );
     let transport = format!(
         r#"general: {{
-    enabled = true
     json = "compact"
-    path = "{}"
-    type = "SOCK_SEQPACKET"
+    ws = true
+    ws_unix = "{}"
+    wss = false
 }}
 admin: {{
-    admin_enabled = false
+    admin_ws = false
+    admin_wss = false
 }}
 "#,
         socket_in(dir).display(),
     );
     for (name, text) in [
         ("janus.jcfg", main.as_str()),
-        ("janus.transport.pfunix.jcfg", &transport),
+        ("janus.transport.websockets.jcfg", &transport),
         ("janus.plugin.videoroom.jcfg", "general: {\n}\n"),
     ] {
         fs::write(dir.join(name), text).or_input(name)?;

@@ -63,7 +63,7 @@ pub(crate) async fn hold(janus: &Janus, ip: std::net::IpAddr, plan: Plan<'_>) ->
         video_codec: plan.codec_name,
         publishers: 3,
     };
-    let operator = Operator::create(janus.connect()?, spec).await.or_broken("the room")?;
+    let operator = Operator::create(janus.connect().await?, spec).await.or_broken("the room")?;
     let books = Books::new(Arc::clone(&clips));
     let shared = Shared {
         janus,

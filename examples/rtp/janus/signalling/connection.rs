@@ -1,33 +1,39 @@
 //! One connection to Janus: requests with their answers, and the events between them.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
-use std::net::Shutdown;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::UnixStream;
 use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::SignalError;
 
 /// How long an answer may take, or an event that was provoked. Generous: a shared machine stalls.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-/// Janus' buffer, less its terminating zero.
-const LONGEST_REQUEST: usize = 8191;
-/// More than its longest event: an offer and a list of streams.
-const LONGEST_EVENT: usize = 1 << 18;
+/// What a client has to say that it speaks.
+const PROTOCOL: &str = "janus-protocol";
 
-/// A connection with a thread that reads.
+type Socket = WebSocketStream<UnixStream>;
+
+/// A connection with a task that reads.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    socket: Arc<Socket>,
+    socket: tokio::sync::Mutex<SplitSink<Socket, Message>>,
     inbox: Arc<Inbox>,
     transactions: AtomicU64,
+    reading: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
@@ -46,15 +52,16 @@ struct Mail {
 }
 
 impl Connection {
-    /// Connects to the socket at `path`. It keeps messages apart: no framing is needed.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
-        socket.connect(&SockAddr::unix(path)?)?;
-        let (socket, inbox) = (Arc::new(socket), Arc::new(Inbox::default()));
-        let (reading, filling) = (Arc::clone(&socket), Arc::clone(&inbox));
-        let read = move || read(&reading, &filling);
-        std::thread::Builder::new().name("janus-api".to_owned()).spawn(read)?;
-        Ok(Self { socket, inbox, transactions: AtomicU64::new(0) })
+    /// Connects to the Unix socket at `path`, on which Janus speaks WebSocket: nobody else can come in between, and no port is taken.
+    pub(crate) async fn open(path: &Path) -> Result<Self, SignalError> {
+        let stream = UnixStream::connect(path).await?;
+        let mut request = "ws://localhost/".into_client_request()?;
+        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(PROTOCOL));
+        let (socket, _) = client_async(request, stream).await?;
+        let (socket, events) = socket.split();
+        let inbox = Arc::new(Inbox::default());
+        let reading = tokio::spawn(read(events, Arc::clone(&inbox)));
+        Ok(Self { socket: socket.into(), inbox, transactions: AtomicU64::new(0), reading })
     }
 
     /// Asks for the server's version.
@@ -77,7 +84,7 @@ impl Connection {
             }
             mail.asked.insert(transaction, asked);
         }
-        self.send(request, &message)?;
+        self.send(&message).await?;
         let answer = timeout(PATIENCE, answer).await.map_err(|_| SignalError::TimedOut {
             what: format!("the answer to `{request}`"),
             waited: PATIENCE,
@@ -115,31 +122,21 @@ impl Connection {
     }
 
     /// Sends a request that nobody answers but with an acknowledgement.
-    pub(super) fn tell(&self, request: &str, mut message: Value) -> Result<(), SignalError> {
+    pub(super) async fn tell(&self, mut message: Value) -> Result<(), SignalError> {
         let transaction = self.transactions.fetch_add(1, Ordering::Relaxed).to_string();
         message["transaction"] = json!(transaction);
-        self.send(request, &message)
+        self.send(&message).await
     }
 
-    fn send(&self, request: &str, message: &Value) -> Result<(), SignalError> {
+    async fn send(&self, message: &Value) -> Result<(), SignalError> {
         let text = message.to_string();
-        if text.len() > LONGEST_REQUEST {
-            return Err(SignalError::TooLarge {
-                request: request.to_owned(),
-                len: text.len(),
-                limit: LONGEST_REQUEST,
-            });
-        }
-        // A message goes whole or not at all. Few are on their way at a time, so this does not block for long.
-        self.socket.send(text.as_bytes())?;
-        Ok(())
+        Ok(self.socket.lock().await.send(Message::text(text)).await?)
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Ends the thread. An error says that Janus was faster.
-        self.socket.shutdown(Shutdown::Both).unwrap_or_default();
+        self.reading.abort();
     }
 }
 
@@ -172,11 +169,12 @@ impl Inbox {
 }
 
 /// Reads until the connection ends.
-fn read(mut socket: &Socket, inbox: &Inbox) {
-    let mut buffer = vec![0; LONGEST_EVENT];
-    while let Ok(len @ 1..) = socket.read(&mut buffer) {
+async fn read(mut events: SplitStream<Socket>, inbox: Arc<Inbox>) {
+    while let Some(Ok(message)) = events.next().await {
         // What is not JSON answers nothing, and whoever waits says so.
-        if let Ok(message) = serde_json::from_slice(&buffer[..len]) {
+        if let Message::Text(text) = message
+            && let Ok(message) = serde_json::from_str(&text)
+        {
             inbox.take(message);
         }
     }

@@ -1,6 +1,8 @@
 use std::io;
 use std::time::Duration;
 
+use tokio_tungstenite::tungstenite;
+
 /// Why a request to Janus failed, or why what was waited for did not come.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SignalError {
@@ -9,9 +11,6 @@ pub(crate) enum SignalError {
     Refused { request: String, code: i64, reason: String },
     #[error("Janus answers `{request}` without {missing}")]
     Unexpected { request: String, missing: &'static str },
-    /// It reads so much at a time and takes the rest for another message.
-    #[error("`{request}` has {len} bytes, and Janus reads {limit}")]
-    TooLarge { request: String, len: usize, limit: usize },
     #[error("waited {waited:?} for {what}")]
     TimedOut { what: String, waited: Duration },
     #[error("Janus gave up the peer connection while {what} was waited for: {reason}")]
@@ -20,4 +19,12 @@ pub(crate) enum SignalError {
     Closed,
     #[error("Janus' socket: {0}")]
     Io(#[from] io::Error),
+    #[error("Janus' socket: {0}")]
+    WebSocket(#[from] Box<tungstenite::Error>),
+}
+
+impl From<tungstenite::Error> for SignalError {
+    fn from(error: tungstenite::Error) -> Self {
+        Self::WebSocket(Box::new(error))
+    }
 }

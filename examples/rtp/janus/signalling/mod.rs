@@ -1,4 +1,4 @@
-//! Janus' API, as far as this program uses it: JSON over a Unix socket, a session for each participant, and VideoRoom in it.
+//! Janus' API, as far as this program uses it: JSON in a WebSocket on a Unix socket, a session for each participant, and VideoRoom in it.
 
 mod connection;
 mod error;

@@ -132,7 +132,7 @@ impl Seat {
     pub(crate) async fn publish(&self, offer: &str) -> Result<Publication, SignalError> {
         let unexpected = |missing| SignalError::Unexpected { request: "publish".to_owned(), missing };
         let published = self.handle.ask(json!({ "request": "publish" }), Some(("offer", offer))).await?;
-        self.handle.no_more_candidates()?;
+        self.handle.no_more_candidates().await?;
         let streams = published.data["streams"].as_array().ok_or_else(|| unexpected("streams"))?;
         let mids = streams.iter().filter_map(|stream| stream["mid"].as_str().map(str::to_owned)).collect();
         Ok(Publication { answer: published.sdp.ok_or_else(|| unexpected("an answer"))?, mids })
@@ -182,7 +182,7 @@ impl Subscription {
     /// Answers the offer; media flows when the connection stands.
     pub(crate) async fn start(&self, answer: &str) -> Result<(), SignalError> {
         self.handle.ask(json!({ "request": "start" }), Some(("answer", answer))).await?;
-        self.handle.no_more_candidates()
+        self.handle.no_more_candidates().await
     }
 
     /// Waits until the connection from the server stands.

@@ -61,7 +61,7 @@ async fn keep_alive(connection: Arc<Connection>, session: u64) {
     loop {
         tokio::time::sleep(KEEP_ALIVE).await;
         let message = json!({ "janus": "keepalive", "session_id": session });
-        if connection.tell("keepalive", message).is_err() {
+        if connection.tell(message).await.is_err() {
             return; // the next request says why
         }
     }
@@ -82,10 +82,10 @@ impl Handle {
     }
 
     /// Says that the SDP named all candidates.
-    pub(super) fn no_more_candidates(&self) -> Result<(), SignalError> {
+    pub(super) async fn no_more_candidates(&self) -> Result<(), SignalError> {
         let mut message = self.message("trickle");
         message["candidate"] = json!({ "completed": true });
-        self.session.connection.tell("trickle", message)
+        self.session.connection.tell(message).await
     }
 
     /// Ends the handle, and with it its peer connection.
