@@ -257,8 +257,7 @@ fn repaired_opus() -> [RTCRtpCodecParameters; 2] {
         rtcp_feedback: Vec::new(),
         ..opus.clone()
     };
-    let parameters =
-        |(rtp_codec, payload_type)| RTCRtpCodecParameters { rtp_codec, payload_type, ..Default::default() };
+    let parameters = |(rtp_codec, payload_type)| RTCRtpCodecParameters { rtp_codec, payload_type };
     [(opus, 111), (rtx, 112)].map(parameters)
 }
 
