@@ -86,7 +86,7 @@ fn every_frame_comes_through_identical() {
         let mut pair = Pair::new();
         let mut payloader = payloader(codec);
         let frames = frames(codec);
-        let (mut packets_sent, mut added) = (0, Vec::new());
+        let (mut packets_sent, mut added, mut opened) = (0, Vec::new(), Vec::new());
         for (number, frame) in frames.iter().enumerate() {
             let sealed = pair.seal(codec, &frame.data).unwrap().freeze();
             added.push(sealed.len() - frame.data.len());
@@ -94,8 +94,10 @@ fn every_frame_comes_through_identical() {
             assert!(packets.iter().all(|packet| packet.len() <= MTU));
             packets_sent += packets.len();
             let received = depacketize(codec, &packets);
-            assert_eq!(pair.open(codec, &received).unwrap(), frame.data, "{codec:?}, frame {number}");
+            opened.push(pair.open(codec, &received).unwrap().to_vec());
+            assert_eq!(opened[number], frame.data, "{codec:?}, frame {number}");
         }
+        clips::keep("rtc-rtp", codec, &opened);
         added.sort_unstable();
         let (median, max) = (added[added.len() / 2], added[added.len() - 1]);
         println!(
