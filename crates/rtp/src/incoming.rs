@@ -38,6 +38,8 @@ pub struct PayloadFormat {
 ///
 /// * A frame comes out if it is authentic, whole, and the first with its number. What it says of its sender and track is
 ///   authenticated (R16); SSRC, timestamp and marker are what the last server said.
+/// * The frames of a stream come in its order, losses in their place among them. Only frames that waited for their key may come behind
+///   later ones: within a track and epoch [`Opened::counter`] tells.
 /// * Nothing is delivered that was not sealed: there is no cleartext path, whatever the server or its SDP says.
 /// * Codec and form are pinned to the payload type by [`set_format`](Self::set_format), and authenticated with each frame.
 /// * A frame whose track is of another kind than its codec (sound on a camera track) is refused.
