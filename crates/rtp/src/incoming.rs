@@ -38,6 +38,8 @@ pub struct PayloadFormat {
 ///
 /// * A frame comes out if it is authentic, whole, and the first with its number. What it says of its sender and track is
 ///   authenticated (R16); SSRC, timestamp and marker are what the last server said.
+/// * The frames of a stream come in its order, losses in their place among them. Only frames that waited for their key may come behind
+///   later ones: within a track and epoch [`Opened::counter`] tells.
 /// * Nothing is delivered that was not sealed: there is no cleartext path, whatever the server or its SDP says.
 /// * Codec and form are pinned to the payload type by [`set_format`](Self::set_format), and authenticated with each frame.
 /// * A frame whose track is of another kind than its codec (sound on a camera track) is refused.
@@ -110,6 +112,12 @@ impl IncomingStreams {
 
     /// Returns the next frame, loss or refusal, or `None` if there is nothing to do but wait.
     pub fn poll(&mut self) -> Option<Received> {
+        // Before newer frames of the same tracks.
+        while let Some(released) = self.opener.released() {
+            if let Some(origin) = self.held.remove(&released.id) {
+                return Some(origin.judge(released.outcome, released.payload));
+            }
+        }
         while let Some(&ssrc) = self.ready.front() {
             match self.streams.poll(ssrc) {
                 None => drop(self.ready.pop_front()),
@@ -119,11 +127,6 @@ impl IncomingStreams {
                         return Some(received);
                     }
                 }
-            }
-        }
-        while let Some(released) = self.opener.released() {
-            if let Some(origin) = self.held.remove(&released.id) {
-                return Some(origin.judge(released.outcome, released.payload));
             }
         }
         None

@@ -6,7 +6,9 @@
 //! I/O or names a type of an RTP stack: payloads, header fields and the time go in as plain values.
 //!
 //! An [`OutgoingStream`] puts a call's sealer before that, and [`IncomingStreams`] an opener behind it, for all streams of a connection:
-//! what an adapter to an RTP stack is made of. [`codec`] is another form, for stacks that insist on reading the frames they carry.
+//! what an adapter to an RTP stack is made of. For str0m and webrtc-rs there are such adapters, `subrosa-str0m` and `subrosa-webrtc`;
+//! their source shows what one for another stack takes. [`codec`] is another form, for stacks that insist on reading the frames they
+//! carry, and needs no adapter.
 //! Around the payloads: [`extension`] tells servers in header extensions what they may drop of frames that they cannot
 //! read, and [`sdp`] has peers agree on SFrame in their session descriptions, or refuse.
 //!

@@ -79,9 +79,14 @@ pub use extension::{DependencyDescriptor, configure};
 pub use receiver::{FrameReceiver, NoSuchStream, ReceiveError};
 pub use sender::{FrameSender, MTU_PAYLOAD, SendError};
 // What its methods take and return, of the crates below:
+#[doc(no_inline)]
+pub use subrosa::{Codec, SealError, Sealed};
+#[doc(no_inline)]
+pub use subrosa_rtp::extension::{Layer, ScalabilityMode};
+#[doc(no_inline)]
 pub use subrosa_rtp::{
-    ConnectionLimits, IncomingError, Limits, Loss, MarkerBit, MediaFrame, MtuTooSmall, Received,
-    ReceivedFrame, Refusal,
+    ConnectionLimits, IncomingError, IncomingStreams, Limits, Loss, MarkerBit, MediaFrame, MtuTooSmall,
+    Received, ReceivedFrame, Refusal,
 };
 
 /// The README's examples are compiled.

@@ -71,13 +71,15 @@ pub use configure::configure;
 pub use keyframes::KeyframeRequests;
 pub use receiver::{FrameReceiver, RequestError, TooManyRemoteTracks, Tracks};
 pub use sender::{BindError, FrameSender, MTU_PAYLOAD, SendError, SendOptions, SimulcastLayer};
-
+// What its methods take and return, of the crates below:
 #[doc(no_inline)]
 pub use subrosa::{Codec, SealError, Sealed};
 #[doc(no_inline)]
+pub use subrosa_rtp::extension::{Layer, ScalabilityMode};
+#[doc(no_inline)]
 pub use subrosa_rtp::{
-    ConnectionLimits, Form, IncomingStreams, MarkerBit, MediaFrame, MtuTooSmall, Received, ReceivedFrame,
-    Refusal,
+    ConnectionLimits, IncomingError, IncomingStreams, Limits, Loss, MarkerBit, MediaFrame, MtuTooSmall,
+    Received, ReceivedFrame, Refusal,
 };
 
 /// The README's examples are compiled.

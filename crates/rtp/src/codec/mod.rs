@@ -25,6 +25,21 @@
 //! emulation prevention, AV1's OBU sizes and temporal delimiters, and the parameter sets of H.264 and H.265, which are rewritten,
 //! added and left out on the way. None of these has any influence on what [`open`] gives back.
 //!
+//! # What is left to the app
+//!
+//! There is no adapter here, and so none of what adapters do:
+//!
+//! * **The stack stays as it is**: it packetizes, repairs and asks for keyframes as for media in clear (str0m in its frame mode, not as
+//!   `subrosa_str0m::configure` sets it). `a=sframe` is not for this form, since it promises the payload format of the draft.
+//! * **The form is authenticated**: what an adapter sealed does not open here, nor the other way round. A call's apps agree on one.
+//! * **R16**: what opens may still be sound on a camera's track, if its sender wants that. Drop a frame where
+//!   `opened.track.kind().is_audio() != codec.is_audio()`, and route by `opened.sender` and `opened.track`.
+//! * **Frames that came before their key** come out of [`Opener::released`], under the number that [`Opening::Held`] gave: keep the
+//!   timestamp by it, and call it until `None` after `Event::EpochOpened`, and now and then.
+//! * **Keyframes**: somebody who was let in needs one. `Event::KeyframeNeeded` names the tracks ([`Sealer::track`]).
+//! * **A sealer for each track**, which is each simulcast layer and each microphone; an opener for each thread that receives.
+//! * **Errors of [`seal`]** are no reason to send the frame as it is: it is for nobody. `NotReady` and `Paused` pass.
+//!
 //! ```
 //! use bytes::BytesMut;
 //! use subrosa::{Codec, Opener, Opening, Sealer};

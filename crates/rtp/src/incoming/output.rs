@@ -14,7 +14,8 @@ use crate::reassembly::{Loss, PushError};
 pub enum Received {
     /// An authentic frame.
     Frame(ReceivedFrame),
-    /// Something of a stream is missing for good. Whose frames that were is not known; of video, ask for a keyframe.
+    /// Something of a stream is missing for good. Whose frames that were is not known; of video, ask for a keyframe. Whole frames
+    /// behind it still come, whether or not a decoder can use them before that.
     Lost {
         /// The stream.
         ssrc: u32,
