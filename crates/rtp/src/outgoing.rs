@@ -1,5 +1,6 @@
 //! Sending a track: each encoded frame is sealed and cut into RTP payloads.
 
+use core::fmt;
 use std::iter::FusedIterator;
 
 use bytes::{Bytes, BytesMut};
@@ -27,7 +28,7 @@ pub struct OutgoingStream {
 }
 
 /// One encoded frame, as an app gives it; or in the per-packet form one payload of the codec's packetizer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct MediaFrame<'a> {
     data: &'a [u8],
     timestamp: u32,
@@ -118,6 +119,20 @@ impl<'a> MediaFrame<'a> {
     #[must_use]
     pub const fn marker(self, marker: MarkerBit) -> Self {
         Self { marker: Some(marker), ..self }
+    }
+}
+
+impl fmt::Debug for MediaFrame<'_> {
+    /// Without the payload: media stays out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MediaFrame")
+            .field("len", &self.data.len())
+            .field("timestamp", &self.timestamp)
+            .field("marker", &self.marker)
+            .field("keyframe", &self.keyframe)
+            .field("layer", &self.layer)
+            .field("description", &self.description)
+            .finish()
     }
 }
 
