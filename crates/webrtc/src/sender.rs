@@ -381,7 +381,7 @@ pub(crate) mod tests {
             let wire = Wire::negotiated(&parameters(vec![encoding(7, "", "")]), Codec::Vp8, None);
             let sealer = table.sealer("Ann", TrackKind::Camera);
             let stream = OutgoingStream::new(sealer, Codec::Vp8, Form::Frame, 1_200).expect("an MTU");
-            let requests = KeyframeRequests::default();
+            let requests = KeyframeRequests::new();
             let sent = requests.stream(7, stream.track(), u16::MAX);
             Self { stream, wire: wire.expect("negotiated"), sent }
         }
