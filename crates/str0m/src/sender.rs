@@ -19,6 +19,10 @@ use crate::extension::DependencyDescriptor;
 /// 1,280 that IPv6 grants everywhere.
 pub const MTU_PAYLOAD: usize = 1_070;
 
+/// str0m has 2,000 bytes for a packet (`DATAGRAM_MAX_PACKET_SIZE`) and panics where it has more. This leaves room for a descriptor of
+/// 255 bytes and all that [`MTU_PAYLOAD`] is about.
+const MOST_PAYLOAD: usize = 1_500;
+
 /// RFC 3711 §3.3.1: a receiver's rollover counter begins at 0, so the first sequence number has to be below 65,536.
 const FIRST: u64 = 1;
 
@@ -103,7 +107,7 @@ impl FrameSender {
     }
 
     /// As [`new`](Self::new), with payloads of at most `mtu_payload` bytes instead of [`MTU_PAYLOAD`]: 80 below what was told
-    /// `RtcConfig::set_mtu`, and less if servers add something.
+    /// `RtcConfig::set_mtu`, and less if servers add something. Never are they longer than 1,500, more than which str0m cannot send.
     ///
     /// # Errors
     ///
@@ -115,7 +119,7 @@ impl FrameSender {
         mtu_payload: usize,
     ) -> Result<Self, MtuTooSmall> {
         Ok(Self {
-            outgoing: OutgoingStream::new(sealer, codec, Form::Frame, mtu_payload)?,
+            outgoing: OutgoingStream::new(sealer, codec, Form::Frame, mtu_payload.min(MOST_PAYLOAD))?,
             mid,
             rid: None,
             next: FIRST.into(),
