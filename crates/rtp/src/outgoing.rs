@@ -70,6 +70,14 @@ pub enum OutgoingError {
     Layer(#[from] WriteError),
 }
 
+impl OutgoingError {
+    /// Whether the stream goes on with a keyframe, and not before: the encoder is to be asked for one.
+    pub const fn is_keyframe_due(&self) -> bool {
+        use WriteError::{ChainTooLong, Dependencies, KeyframeNeeded};
+        matches!(self, Self::Layer(KeyframeNeeded | ChainTooLong | Dependencies))
+    }
+}
+
 /// What goes into one RTP packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutgoingPacket {

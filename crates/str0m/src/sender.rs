@@ -86,7 +86,8 @@ pub enum SendError {
     /// The call does not seal now; see there which pass.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The app's mistake: the frame does not fit the layers that it said the stream has, or a keyframe is due.
+    /// The frame does not fit the layers that the app said the stream has: its mistake. Or a keyframe is due, for which the sender
+    /// [asks](FrameSender::take_keyframe_request) then: the encoder left a layer out for long.
     #[error(transparent)]
     Layer(#[from] WriteError),
 }
@@ -170,7 +171,9 @@ impl FrameSender {
         // To str0m no rid is any rid: without a look at the stream's, a sender without one would send into some layer.
         let stream = direct.stream_tx_by_mid(mid, rid).filter(|stream| stream.rid() == rid);
         let stream = stream.ok_or(SendError::NoStream { mid, rid })?;
-        let OutgoingFrame { sealed, timestamp, packets } = self.outgoing.send(frame)?;
+        let outgoing = self.outgoing.send(frame);
+        let outgoing = outgoing.inspect_err(|error| self.keyframe_wanted |= error.is_keyframe_due());
+        let OutgoingFrame { sealed, timestamp, packets } = outgoing?;
         if let Some(ssrc) = self.ssrc.replace(stream.ssrc()).filter(|ssrc| *ssrc != stream.ssrc()) {
             self.left.push((ssrc, self.next));
             let known = self.left.iter().rev().find(|(ssrc, _)| *ssrc == stream.ssrc());

@@ -101,7 +101,8 @@ pub enum SendError {
     /// It could not be sealed; nothing was sent. [`SealError::NotReady`] and [`SealError::Paused`] pass.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The app's mistake: the frame does not fit the layers that it said the stream has, or a keyframe is due.
+    /// The frame does not fit the layers that the app said the stream has: its mistake. Or a keyframe is due, for which the sender
+    /// [asks](FrameSender::take_keyframe_request) then: the encoder left a layer out for long.
     #[error(transparent)]
     Layer(#[from] WriteError),
     /// webrtc-rs did not take a packet: the track is not bound to a connection, or the connection is closed.
@@ -209,7 +210,12 @@ impl FrameSender {
     /// [`SendError`]. Nothing is ever sent in clear instead. That a packet was taken does not say that it was sent: webrtc-rs drops
     /// packets before the connection stands, and after.
     pub async fn send(&mut self, frame: &MediaFrame<'_>) -> Result<Sealed, SendError> {
-        let OutgoingFrame { sealed, timestamp, packets } = self.outgoing.send(frame)?;
+        let outgoing = self.outgoing.send(frame).inspect_err(|error| {
+            if error.is_keyframe_due() {
+                self.sent.ask();
+            }
+        });
+        let OutgoingFrame { sealed, timestamp, packets } = outgoing?;
         for packet in packets {
             let packet = self.wire.packet(packet, self.sent.next_sequence(), timestamp);
             self.track.write_rtp(packet).await.map_err(SendError::Stack)?;
