@@ -99,7 +99,7 @@ impl FrameReceiver {
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout), or `None` if nothing is waited for.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.incoming.next_timeout().map(|at| self.start + at)
+        self.incoming.next_timeout().and_then(|at| self.start.checked_add(at))
     }
 
     /// Returns the next frame, loss or refusal, or `None` if there is nothing to do but wait.

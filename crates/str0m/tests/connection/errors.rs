@@ -6,7 +6,8 @@ use str0m::{Rtc, RtcConfig};
 use subrosa::{Codec, SealError, TrackKind};
 use subrosa_rtp::extension::ScalabilityMode;
 use subrosa_str0m::{
-    FrameReceiver, FrameSender, IncomingError, MediaFrame, MtuTooSmall, ReceiveError, SendError,
+    ConnectionLimits, FrameReceiver, FrameSender, IncomingError, MediaFrame, MtuTooSmall, ReceiveError,
+    SendError,
 };
 
 use crate::pair::{Pair, one, plain};
@@ -135,6 +136,24 @@ fn what_a_payload_type_carries_is_what_str0m_says_now() {
     assert_eq!(carries(&receiver), Some(Codec::Vp9));
     receiver.handle_rtp(&bob.rtc, &packet, pair.now).ok();
     assert_eq!(carries(&receiver), Some(Codec::Vp8));
+}
+
+#[test]
+fn a_limit_of_time_that_never_comes_is_none() {
+    let (mut pair, mid) = Pair::connected(plain, plain, one(MediaKind::Video));
+    let sender = pair.add_sender(TrackKind::Camera, Codec::Vp8, mid);
+    pair.send(sender, &FRAME).expect("all is in order");
+    pair.run_for(std::time::Duration::from_millis(100));
+    let mut packet = pair.bob.packets.pop().expect("it came");
+
+    let mut limits = ConnectionLimits::default();
+    limits.stream.max_wait = std::time::Duration::MAX;
+    let mut receiver = FrameReceiver::with_limits(pair.table.opener("Bob"), pair.now, limits);
+    receiver.handle_rtp(&pair.bob.rtc, &packet, pair.now).expect("the first");
+    packet.header.sequence_number += 2;
+    receiver.handle_rtp(&pair.bob.rtc, &packet, pair.now).expect("it overtook another");
+    while receiver.poll().is_some() {}
+    assert_eq!(receiver.next_timeout(), None);
 }
 
 #[test]
