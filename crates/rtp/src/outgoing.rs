@@ -1,5 +1,6 @@
 //! Sending a track: each encoded frame is sealed and cut into RTP payloads.
 
+use core::fmt;
 use std::iter::FusedIterator;
 
 use bytes::{Bytes, BytesMut};
@@ -27,7 +28,7 @@ pub struct OutgoingStream {
 }
 
 /// One encoded frame, as an app gives it; or in the per-packet form one payload of the codec's packetizer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct MediaFrame<'a> {
     data: &'a [u8],
     timestamp: u32,
@@ -67,6 +68,14 @@ pub enum OutgoingError {
     /// The frame does not fit the stream's layers: what [`MediaFrame`] says of it is wrong, or a keyframe is due.
     #[error(transparent)]
     Layer(#[from] WriteError),
+}
+
+impl OutgoingError {
+    /// Whether the stream goes on with a keyframe, and not before: the encoder is to be asked for one.
+    pub const fn is_keyframe_due(&self) -> bool {
+        use WriteError::{ChainTooLong, Dependencies, KeyframeNeeded};
+        matches!(self, Self::Layer(KeyframeNeeded | ChainTooLong | Dependencies))
+    }
 }
 
 /// What goes into one RTP packet.
@@ -118,6 +127,20 @@ impl<'a> MediaFrame<'a> {
     #[must_use]
     pub const fn marker(self, marker: MarkerBit) -> Self {
         Self { marker: Some(marker), ..self }
+    }
+}
+
+impl fmt::Debug for MediaFrame<'_> {
+    /// Without the payload: media stays out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MediaFrame")
+            .field("len", &self.data.len())
+            .field("timestamp", &self.timestamp)
+            .field("marker", &self.marker)
+            .field("keyframe", &self.keyframe)
+            .field("layer", &self.layer)
+            .field("description", &self.description)
+            .finish()
     }
 }
 

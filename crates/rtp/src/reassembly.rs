@@ -5,7 +5,10 @@ mod output;
 mod packet;
 mod sequence;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use bytes::BytesMut;
 
@@ -52,9 +55,10 @@ const QUIET: Duration = Duration::from_secs(1);
 /// earlier packets are waited for as for any missing one, up to `max_wait`. Who knows the first sequence number
 /// says so with [`starting_at`](Self::starting_at) and loses nothing to reordering at the start.
 ///
-/// When the sequence numbers jump by more than a gap ([`Limits::max_packets`] ahead, 3,000 behind, or any way
-/// back after a second of silence), one packet is kept on probation; once a second one near it follows, the
-/// stream goes on from there and reports the break. One stray packet changes nothing.
+/// When the sequence numbers jump by more than a gap ([`Limits::max_packets`] ahead, 3,000 behind and before all that
+/// is waited for, or after a second of silence back to numbers that never came), one packet is kept on probation;
+/// once a second one near it follows, the stream goes on from there and reports the break. One stray packet changes
+/// nothing.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -98,6 +102,9 @@ pub struct Reassembler {
     /// Gaps before this are not waited for: the stream started anew here.
     restart: u64,
     packets: BTreeMap<u64, Held>,
+    /// Of `packets`, those that were ahead of all others when they came, and when: the first of them behind a gap is what came first
+    /// behind it. Some of them may be over.
+    ahead: VecDeque<(u64, Duration)>,
     /// Bytes of content in `packets`.
     bytes: usize,
     /// The unfinished frame that begins at `cursor`, as far as it is there without a gap.
@@ -175,6 +182,7 @@ impl Reassembler {
             cursor: 0,
             restart: 0,
             packets: BTreeMap::new(),
+            ahead: VecDeque::new(),
             bytes: 0,
             head: None,
             gap: None,
@@ -276,7 +284,9 @@ impl Reassembler {
             self.cursor = self.sequences.begin(sequence);
             self.joining = Some(self.now);
         }
-        let Some(at) = self.sequences.locate(sequence) else { return self.try_restart(sequence, held) };
+        let Some(at) = self.sequences.locate(sequence, self.cursor) else {
+            return self.try_restart(sequence, held);
+        };
         if at < self.cursor && self.joining.is_none() {
             // A copy of what came before is no new start, however late: retransmissions come in twos.
             let may_be_new = self.is_quiet() && !self.sequences.has_seen(at);
@@ -321,6 +331,9 @@ impl Reassembler {
 
     fn insert(&mut self, at: u64, held: Held) {
         self.bytes += held.len();
+        if self.ahead.back().is_none_or(|(last, _)| *last < at) {
+            self.ahead.push_back((at, held.arrived));
+        }
         self.packets.insert(at, held);
         self.sequences.saw(at);
         self.last_taken = Some(self.now);
@@ -410,8 +423,11 @@ impl Reassembler {
     fn wait_for(&mut self, at: u64) -> State {
         if self.gap.is_none_or(|(known, _)| known != at) {
             // Known to be missing since the first packet behind it came.
-            let behind = self.packets.range(at..).map(|(_, held)| held.arrived);
-            self.gap = behind.min().map(|since| (at, since));
+            // In all this costs each packet one step, however many gaps there are.
+            while self.ahead.front().is_some_and(|(ahead, _)| *ahead < at) {
+                self.ahead.pop_front();
+            }
+            self.gap = self.ahead.front().map(|(_, since)| (at, *since));
         }
         let (on, since, limit) = match (self.gap, self.last_taken) {
             (Some((_, since)), _) => (On::Missing, since, self.limits.max_wait),

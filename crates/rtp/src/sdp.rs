@@ -32,7 +32,8 @@
 //! It is for peers that negotiate with each other. A server that forwards opaque payloads, such as Janus, need
 //! not know of SFrame: it answers without the line and drops it from what it passes on, so do not call
 //! [`check`] on the answer of such a server. Nothing of Subrosa's secrecy hangs on the line: its adapters never send
-//! cleartext, whatever a description says, and never take it for sealed media.
+//! cleartext, whatever a description says, and never take it for sealed media. webrtc-rs 0.21 does not look at the port of
+//! a section: it uses one that is refused, as far as directions allow.
 //!
 //! # Other text
 //!
@@ -63,8 +64,8 @@ const TRANSPORT: [&str; 8] = [
 
 /// Adds `a=sframe` to each audio and video section of an offer that lacks it.
 ///
-/// Sections with port 0 are refused or stopped and stay as they are, but for those with `a=bundle-only`, which are
-/// alive (RFC 9143 §6). Calling it again changes nothing.
+/// Sections with port 0 are refused or stopped and stay as they are, but for those with `a=bundle-only` or in a group,
+/// which are alive (RFC 9143 §6). Calling it again changes nothing.
 pub fn offer(sdp: &str) -> String {
     let mut description = Description::read(sdp);
     let ending = description.ending();
@@ -234,6 +235,8 @@ struct Description<'a> {
 #[derive(Debug)]
 struct Section<'a> {
     lines: Vec<Cow<'a, str>>,
+    /// It is in a group, as it was read.
+    is_grouped: bool,
 }
 
 impl<'a> Description<'a> {
@@ -241,12 +244,18 @@ impl<'a> Description<'a> {
         let mut description = Self { session: Vec::new(), sections: Vec::new() };
         for line in text.split_inclusive('\n') {
             if line.starts_with("m=") {
-                description.sections.push(Section { lines: vec![line.into()] });
+                description.sections.push(Section { lines: vec![line.into()], is_grouped: false });
             } else if let Some(section) = description.sections.last_mut() {
                 section.lines.push(line.into());
             } else {
                 description.session.push(line.into());
             }
+        }
+        let groups = description.session.iter().filter_map(|line| content(line).strip_prefix("a=group:"));
+        let grouped: BTreeSet<&str> = groups.flat_map(|group| group.split_whitespace().skip(1)).collect();
+        for section in &mut description.sections {
+            let mut mids = section.lines.iter().filter_map(|line| content(line).strip_prefix("a=mid:"));
+            section.is_grouped = mids.any(|mid| grouped.contains(mid.trim()));
         }
         description
     }
@@ -367,9 +376,12 @@ impl Section<'_> {
         if port.bytes().all(|byte| byte.is_ascii_digit()) { port.parse().ok() } else { None }
     }
 
-    /// Not refused. What is not clearly refused is alive: then it needs `a=sframe`.
+    /// Not refused. What is not clearly refused, to every stack, is alive: then it needs `a=sframe`.
+    ///
+    /// RFC 5888 §9.2, RFC 9143 §7.3.3: what is refused leaves its groups. To str0m port 0 is alive in a bundle, and "00" everywhere.
     fn is_alive(&self) -> bool {
-        self.port() != Some(0) || self.has_line("a=bundle-only")
+        let is_bundle_only = || self.lines.iter().any(|line| line.trim_end() == "a=bundle-only");
+        self.words().nth(1) != Some("0") || self.is_grouped || is_bundle_only()
     }
 
     fn has_sframe(&self) -> bool {
@@ -435,7 +447,7 @@ impl Section<'_> {
         };
         *line = format!("{media} 0 {rest}").into();
         // It would make the section alive in the eyes of a lenient peer; no answer has it (RFC 9143 §6).
-        self.lines.retain(|line| content(line) != "a=bundle-only");
+        self.lines.retain(|line| line.trim_end() != "a=bundle-only");
         Ok(())
     }
 }

@@ -161,6 +161,7 @@ fn only_the_exact_line_in_the_section_itself_counts() {
 fn a_refused_section_needs_no_line() {
     let offer = sdp::offer(STR0M_OFFER);
     let answer = STR0M_ANSWER.replace("m=video 9", "m=video 0").replace("m=audio 9", "m=audio 0");
+    let answer = answer.replace("BUNDLE fGZ 1a1 UDE", "BUNDLE UDE");
     assert_eq!(sdp::check(&offer, &answer), Ok(()));
     assert_eq!(sdp::answer(&offer, &answer), Ok(answer.clone()));
     assert_eq!(sdp::answer_refusing(&offer, &answer), Ok(answer.clone()));
@@ -168,6 +169,27 @@ fn a_refused_section_needs_no_line() {
     let odd = answer.replace("m=video 0", "m=video 0/1").replace("a=mid:1a1", "a=mid:1a1\r\na=bundle-only");
     let video = section(1, MediaKind::Video, "1a1");
     assert_eq!(sdp::check(&offer, &odd), Err(Downgrade::NotAnswered(video)));
+}
+
+#[test]
+fn a_section_that_a_stack_takes_for_accepted_needs_the_line() {
+    let offer = sdp::offer(STR0M_OFFER);
+    let refused =
+        STR0M_ANSWER.replace("m=video 9", "m=video 0").replace("a=mid:fGZ", "a=sframe\r\na=mid:fGZ");
+    let alone = refused.replace("fGZ 1a1 UDE", "fGZ UDE");
+    assert_eq!(sdp::check(&offer, &alone), Ok(()));
+    // To str0m no other port than "0" is refused, and that not in a bundle.
+    let mut accepted =
+        vec![refused.clone(), refused.replace("1a1 UDE", "UDE 1a1"), refused.replace("1a1 U", " 1a1  U")];
+    accepted.extend(["00", "000", "0/1"].map(|port| alone.replace("m=video 0", &format!("m=video {port}"))));
+    // Other parsers take spaces off.
+    accepted.push(alone.replace("a=mid:1a1", "a=mid:1a1\r\na=bundle-only "));
+    accepted.push(refused.replace("a=mid:1a1", "a=mid:1a1 "));
+    // Of two mids the second may count.
+    accepted.push(refused.replace("a=mid:1a1", "a=mid:other\r\na=mid:1a1"));
+    for answer in accepted {
+        assert!(matches!(sdp::check(&offer, &answer), Err(Downgrade::NotAnswered(_))), "{answer}");
+    }
 }
 
 #[test]

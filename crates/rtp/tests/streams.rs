@@ -5,11 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use rtc_rtp::codec::vp8::{Vp8Packet, Vp8Payloader};
 use rtc_rtp::packetizer::{Depacketizer, Payloader};
-use subrosa::{Codec, FrameFault, Sealer, TrackKind};
+use subrosa::{Codec, FrameFault, Metadata, Opening, Sealer, TrackKind};
 use subrosa_rtp::extension::{DescriptorReader, Layer, ScalabilityMode, WriteError};
 use subrosa_rtp::{
-    ConnectionLimits, Form, IncomingError, IncomingStreams, Limits, MarkerBit, MediaFrame, OutgoingError,
-    OutgoingStream, PayloadFormat, Received, ReceivedFrame, Refusal, RtpPayload,
+    Assembled, ConnectionLimits, Form, IncomingError, IncomingStreams, Limits, MarkerBit, MediaFrame,
+    OutgoingError, OutgoingStream, PayloadFormat, PushError, Reassembler, Received, ReceivedFrame, Refusal,
+    RtpPayload,
 };
 use subrosa_testkit::media::{AudioClip, VideoClip, fixture_audio, fixture_video};
 use subrosa_testkit::table::Table;
@@ -388,4 +389,39 @@ fn media_stays_out_of_logs() {
     let shown = format!("{received:?}");
     assert!(shown.contains("len: 40") && !shown.contains("173, 173"), "{shown}");
     assert!(!format!("{:?}", camera.stream).contains("173, 173"));
+
+    let shown = format!("{:?}", MediaFrame::new(&[173; 40], 0).keyframe(true));
+    assert!(shown.contains("len: 40") && !shown.contains("173, 173"), "{shown}");
+    // Openers open a sealed frame where it stands.
+    let mut reassembler = Reassembler::new(Form::Frame, Limits::default());
+    let packet = camera.send(&[173; 40], 0).remove(0);
+    reassembler.push(packet, ms(0)).expect("the first");
+    let mut assembled = reassembler.poll();
+    if let Some(Assembled::Frame(frame)) = &mut assembled {
+        let opened = table.opener("Bob").open(Metadata::frame(Codec::Vp8), &mut frame.data);
+        assert!(matches!(opened, Ok(Opening::Opened(_))));
+    }
+    let shown = format!("{assembled:?}");
+    assert!(shown.contains("len: 40") && !shown.contains("173, 173"), "{shown}");
+}
+
+#[test]
+fn a_packet_that_is_refused_takes_no_streams_place() {
+    let table = Table::of(&["Ann", "Bob"]);
+    let limits = ConnectionLimits { max_streams: 1, ..ConnectionLimits::default() };
+    let mut bob = receiver_within(&table, "Bob", limits);
+    let mut camera = Line::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, VP8);
+    let refused = || RtpPayload {
+        sequence: 0,
+        timestamp: 0,
+        payload_type: VP8,
+        marker: false,
+        payload: Bytes::from_static(&[0xC0]),
+    };
+    let malformed = Err(IncomingError::Packet(PushError::Malformed));
+    assert_eq!(bob.push(1, refused(), ms(0)), malformed);
+    assert_eq!(frames(push(&mut bob, SSRC, camera.send(b"one", 0))).len(), 1);
+    // Nor does it drive out a stream that is silent.
+    assert_eq!(bob.push(2, refused(), limits.idle), malformed);
+    assert!(bob.stats(SSRC).is_some() && bob.stats(2).is_none());
 }

@@ -76,12 +76,11 @@ impl FrameReceiver {
     pub fn handle_rtp(&mut self, rtc: &Rtc, packet: &RtpPacket, now: Instant) -> Result<(), IncomingError> {
         let header = &packet.header;
         let payload_type = *header.payload_type;
-        // What a payload type carries is said once, and a server that says otherwise later is not believed.
-        if self.incoming.format(payload_type).is_none() {
-            let codec = codec::of_payload_type(rtc, header.payload_type);
-            let codec = codec.ok_or(IncomingError::UnknownPayloadType(payload_type))?;
-            self.incoming.set_format(payload_type, PayloadFormat { codec, form: Form::Frame });
-        }
+        // Each time anew: what was negotiated str0m keeps, whatever a server says later; what was not, it gives out all the same, and
+        // may still move to make room for what is. Who sends such a packet must not have the wrong codec remembered.
+        let codec = codec::of_payload_type(rtc, header.payload_type);
+        let codec = codec.ok_or(IncomingError::UnknownPayloadType(payload_type))?;
+        self.incoming.set_format(payload_type, PayloadFormat { codec, form: Form::Frame });
         // str0m has undone RTX, so SSRC and sequence number are those of the stream that was repaired, and taken padding off.
         let received = RtpPayload {
             sequence: header.sequence_number,
@@ -100,7 +99,7 @@ impl FrameReceiver {
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout), or `None` if nothing is waited for.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.incoming.next_timeout().map(|at| self.start + at)
+        self.incoming.next_timeout().and_then(|at| self.start.checked_add(at))
     }
 
     /// Returns the next frame, loss or refusal, or `None` if there is nothing to do but wait.

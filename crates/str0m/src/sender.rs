@@ -19,6 +19,10 @@ use crate::extension::DependencyDescriptor;
 /// 1,280 that IPv6 grants everywhere.
 pub const MTU_PAYLOAD: usize = 1_070;
 
+/// str0m has 2,000 bytes for a packet (`DATAGRAM_MAX_PACKET_SIZE`) and panics where it has more. This leaves room for a descriptor of
+/// 255 bytes and all that [`MTU_PAYLOAD`] is about.
+const MOST_PAYLOAD: usize = 1_500;
+
 /// RFC 3711 §3.3.1: a receiver's rollover counter begins at 0, so the first sequence number has to be below 65,536.
 const FIRST: u64 = 1;
 
@@ -82,7 +86,8 @@ pub enum SendError {
     /// The call does not seal now; see there which pass.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The app's mistake: the frame does not fit the layers that it said the stream has, or a keyframe is due.
+    /// The frame does not fit the layers that the app said the stream has: its mistake. Or a keyframe is due, for which the sender
+    /// [asks](FrameSender::take_keyframe_request) then: the encoder left a layer out for long.
     #[error(transparent)]
     Layer(#[from] WriteError),
 }
@@ -103,7 +108,7 @@ impl FrameSender {
     }
 
     /// As [`new`](Self::new), with payloads of at most `mtu_payload` bytes instead of [`MTU_PAYLOAD`]: 80 below what was told
-    /// `RtcConfig::set_mtu`, and less if servers add something.
+    /// `RtcConfig::set_mtu`, and less if servers add something. Never are they longer than 1,500, more than which str0m cannot send.
     ///
     /// # Errors
     ///
@@ -115,7 +120,7 @@ impl FrameSender {
         mtu_payload: usize,
     ) -> Result<Self, MtuTooSmall> {
         Ok(Self {
-            outgoing: OutgoingStream::new(sealer, codec, Form::Frame, mtu_payload)?,
+            outgoing: OutgoingStream::new(sealer, codec, Form::Frame, mtu_payload.min(MOST_PAYLOAD))?,
             mid,
             rid: None,
             next: FIRST.into(),
@@ -166,7 +171,9 @@ impl FrameSender {
         // To str0m no rid is any rid: without a look at the stream's, a sender without one would send into some layer.
         let stream = direct.stream_tx_by_mid(mid, rid).filter(|stream| stream.rid() == rid);
         let stream = stream.ok_or(SendError::NoStream { mid, rid })?;
-        let OutgoingFrame { sealed, timestamp, packets } = self.outgoing.send(frame)?;
+        let outgoing = self.outgoing.send(frame);
+        let outgoing = outgoing.inspect_err(|error| self.keyframe_wanted |= error.is_keyframe_due());
+        let OutgoingFrame { sealed, timestamp, packets } = outgoing?;
         if let Some(ssrc) = self.ssrc.replace(stream.ssrc()).filter(|ssrc| *ssrc != stream.ssrc()) {
             self.left.push((ssrc, self.next));
             let known = self.left.iter().rev().find(|(ssrc, _)| *ssrc == stream.ssrc());

@@ -22,7 +22,7 @@ pub fn configure(
 ) -> Result<(Registry, KeyframeRequests), Error> {
     let descriptor = RTCRtpHeaderExtensionCapability { uri: DEPENDENCY_DESCRIPTOR_URI.to_owned() };
     media_engine.register_header_extension(descriptor, RtpCodecKind::Video, None)?;
-    let requests = KeyframeRequests::default();
+    let requests = KeyframeRequests::new();
     // It only looks at what passes, so no rule of `Slot` binds it; last, so that whatever recovers RTCP came before.
     Ok((registry.with(Slot::from(14_000), requests.listener()), requests))
 }

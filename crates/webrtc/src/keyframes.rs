@@ -21,7 +21,9 @@ use subrosa::TrackId;
 /// webrtc-rs gives no RTCP to an app unless an interceptor marks it, and even then each track has one reader. So
 /// [`configure`](crate::configure) adds an interceptor that reads PLI and FIR on their way through; it takes nothing away from other
 /// interceptors, nor from `TrackLocal::poll`.
-#[derive(Clone, Debug, Default)]
+///
+/// It also knows where the sequence numbers of each stream stopped, so one belongs to each connection, and only `configure` makes it.
+#[derive(Clone, Debug)]
 pub struct KeyframeRequests {
     streams: Arc<Mutex<Vec<Entry>>>,
 }
@@ -45,6 +47,11 @@ pub(crate) struct SentStream {
 }
 
 impl KeyframeRequests {
+    /// No `Default`: a second one for a connection would have streams begin anew, and SRTP encrypt twice under one nonce.
+    pub(crate) fn new() -> Self {
+        Self { streams: Arc::default() }
+    }
+
     /// The interceptor that hears the requests.
     pub(crate) fn listener(&self) -> impl Interceptor + use<> {
         Listener { requests: self.clone(), reads: VecDeque::new(), writes: VecDeque::new() }
@@ -177,7 +184,7 @@ mod tests {
     }
 
     fn listener() -> (Listener, KeyframeRequests) {
-        let requests = KeyframeRequests::default();
+        let requests = KeyframeRequests::new();
         (Listener { requests: requests.clone(), reads: VecDeque::new(), writes: VecDeque::new() }, requests)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rtc::rtp;
+use rtc::rtp::header::EXTENSION_PROFILE_TWO_BYTE;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpSendParameters;
 use subrosa::{Codec, SealError, Sealed, Sealer, TrackId};
 use subrosa_rtp::extension::{DEPENDENCY_DESCRIPTOR_URI, ScalabilityMode, WriteError};
@@ -100,7 +101,8 @@ pub enum SendError {
     /// It could not be sealed; nothing was sent. [`SealError::NotReady`] and [`SealError::Paused`] pass.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The app's mistake: the frame does not fit the layers that it said the stream has, or a keyframe is due.
+    /// The frame does not fit the layers that the app said the stream has: its mistake. Or a keyframe is due, for which the sender
+    /// [asks](FrameSender::take_keyframe_request) then: the encoder left a layer out for long.
     #[error(transparent)]
     Layer(#[from] WriteError),
     /// webrtc-rs did not take a packet: the track is not bound to a connection, or the connection is closed.
@@ -208,7 +210,12 @@ impl FrameSender {
     /// [`SendError`]. Nothing is ever sent in clear instead. That a packet was taken does not say that it was sent: webrtc-rs drops
     /// packets before the connection stands, and after.
     pub async fn send(&mut self, frame: &MediaFrame<'_>) -> Result<Sealed, SendError> {
-        let OutgoingFrame { sealed, timestamp, packets } = self.outgoing.send(frame)?;
+        let outgoing = self.outgoing.send(frame).inspect_err(|error| {
+            if error.is_keyframe_due() {
+                self.sent.ask();
+            }
+        });
+        let OutgoingFrame { sealed, timestamp, packets } = outgoing?;
         for packet in packets {
             let packet = self.wire.packet(packet, self.sent.next_sequence(), timestamp);
             self.track.write_rtp(packet).await.map_err(SendError::Stack)?;
@@ -294,10 +301,11 @@ impl Wire {
         let id_of = |uri| {
             let extensions = &parameters.rtp_parameters.header_extensions;
             let found = extensions.iter().find(|extension| extension.uri == uri)?;
-            u8::try_from(found.id).ok()
+            u8::try_from(found.id).ok().filter(|id| *id != 0) // RFC 8285 §4.2: 0 is padding
         };
         let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
         let layer = layer.into_iter().flat_map(|layer| [(MID, &layer.mid), (RID, &layer.rid)]);
+        let layer = layer.filter(|(_, value)| !value.is_empty());
         let layer = layer.filter_map(|(uri, value)| Some((id_of(uri)?, bytes(value)))).collect();
         Ok(Self { ssrc, payload_type, layer, descriptor_id: id_of(DEPENDENCY_DESCRIPTOR_URI) })
     }
@@ -312,11 +320,15 @@ impl Wire {
             ssrc: self.ssrc,
             ..rtp::Header::default()
         };
-        // The first extension decides between the one-byte and the two-byte form, so the one that may be long comes first.
-        let descriptor = self.descriptor_id.zip(packet.descriptor);
-        for (id, value) in descriptor.into_iter().chain(self.layer.iter().cloned()) {
+        let extensions = || self.descriptor_id.zip(packet.descriptor.as_ref()).into_iter();
+        let extensions = || extensions().chain(self.layer.iter().map(|(id, value)| (*id, value)));
+        // RFC 8285 §4.2: what the one-byte form holds. webrtc-rs takes it for all that is short, and writes other ids into it.
+        if extensions().any(|(id, value)| id > 14 || value.len() > 16) {
+            (header.extension, header.extension_profile) = (true, EXTENSION_PROFILE_TWO_BYTE);
+        }
+        for (id, value) in extensions() {
             // What does not fit is a hint to servers; the frame goes without it.
-            let _ = header.set_extension(id, value);
+            let _ = header.set_extension(id, value.clone());
         }
         rtp::Packet { header, payload: packet.payload }
     }
@@ -375,7 +387,7 @@ pub(crate) mod tests {
             let wire = Wire::negotiated(&parameters(vec![encoding(7, "", "")]), Codec::Vp8, None);
             let sealer = table.sealer("Ann", TrackKind::Camera);
             let stream = OutgoingStream::new(sealer, Codec::Vp8, Form::Frame, 1_200).expect("an MTU");
-            let requests = KeyframeRequests::default();
+            let requests = KeyframeRequests::new();
             let sent = requests.stream(7, stream.track(), u16::MAX);
             Self { stream, wire: wire.expect("negotiated"), sent }
         }
@@ -416,6 +428,41 @@ pub(crate) mod tests {
         assert_eq!(value(9), Some(vec![4; 40]));
         assert_eq!([value(3), value(5)], [Some(b"0".to_vec()), Some(b"hi".to_vec())]);
         assert_eq!(&read.payload[..], b"sealed");
+    }
+
+    #[test]
+    fn whatever_ids_the_other_side_chose_extensions_arrive_under_these() {
+        let mut chosen = parameters(vec![encoding(7, "hi", "")]);
+        let layer = SimulcastLayer { rid: "hi".to_owned(), mid: "0".to_owned() };
+        for (mid, rid, descriptor) in [(3, 5, 20), (17, 255, 2), (15, 1, 14), (1, 16, 15)] {
+            chosen.rtp_parameters.header_extensions = vec![
+                extension(mid.into(), MID),
+                extension(rid.into(), RID),
+                extension(descriptor.into(), DEPENDENCY_DESCRIPTOR_URI),
+            ];
+            let wire = Wire::negotiated(&chosen, Codec::Vp8, Some(&layer)).expect("negotiated");
+            for len in [3, 40] {
+                let sent = wire.packet(plain(b"sealed", Some(Bytes::from(vec![4; len]))), 1, 0);
+                let marshalled = sent.marshal().expect("marshals");
+                let read = rtp::Packet::unmarshal(&mut &marshalled[..]).expect("unmarshals");
+                let value = |id| read.header.get_extension(id).map(Vec::from);
+                assert_eq!(value(descriptor), Some(vec![4; len]), "{descriptor}");
+                assert_eq!([value(mid), value(rid)], [Some(b"0".to_vec()), Some(b"hi".to_vec())]);
+                assert_eq!(&read.payload[..], b"sealed");
+            }
+        }
+    }
+
+    #[test]
+    fn extensions_that_cannot_be_written_are_left_out() {
+        let mut chosen = parameters(vec![encoding(7, "", "")]);
+        chosen.rtp_parameters.header_extensions =
+            vec![extension(3, MID), extension(0, RID), extension(256, DEPENDENCY_DESCRIPTOR_URI)];
+        let layer = SimulcastLayer { rid: String::new(), mid: String::new() };
+        let wire = Wire::negotiated(&chosen, Codec::Vp8, Some(&layer)).expect("negotiated");
+        let sent = wire.packet(plain(b"sealed", Some(Bytes::from_static(&[4; 3]))), 1, 0);
+        let read = rtp::Packet::unmarshal(&mut sent.marshal().expect("marshals")).expect("unmarshals");
+        assert_eq!((read.header.extensions.len(), &read.payload[..]), (0, &b"sealed"[..]));
     }
 
     #[test]

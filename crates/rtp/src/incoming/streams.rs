@@ -62,17 +62,26 @@ impl Streams {
         if self.bytes > self.limits.max_bytes {
             return Err(IncomingError::TooManyBytes);
         }
-        if !self.streams.contains_key(&ssrc) {
-            self.make_room(now)?;
-        }
-        let limits = self.limits.stream;
-        let stream = self
-            .streams
-            .entry(ssrc)
-            .or_insert_with(|| Stream { reassembler: Reassembler::new(form, limits), last_packet: now });
+        let Some(stream) = self.streams.get_mut(&ssrc) else { return self.begin(ssrc, form, packet, now) };
         stream.last_packet = stream.last_packet.max(now);
         let result = counted(&mut self.bytes, stream, |reassembler| reassembler.push(packet, now));
         result.map_err(IncomingError::Packet)
+    }
+
+    /// Begins a stream with its first packet. One that is refused takes no place, and drives no other stream out.
+    fn begin(
+        &mut self,
+        ssrc: u32,
+        form: Form,
+        packet: RtpPayload,
+        now: Duration,
+    ) -> Result<(), IncomingError> {
+        let mut reassembler = Reassembler::new(form, self.limits.stream);
+        reassembler.push(packet, now)?;
+        self.make_room(now)?;
+        self.bytes += reassembler.buffered_bytes();
+        self.streams.insert(ssrc, Stream { reassembler, last_packet: now });
+        Ok(())
     }
 
     pub(super) fn poll(&mut self, ssrc: u32) -> Option<Assembled> {

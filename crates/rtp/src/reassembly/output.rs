@@ -1,5 +1,7 @@
 //! What comes out of a reassembler.
 
+use core::fmt;
+
 use bytes::BytesMut;
 
 use crate::descriptor::Form;
@@ -16,7 +18,7 @@ pub enum Assembled {
 /// A sealed frame as it was packetized, if nobody on the way changed it: opening it will tell.
 ///
 /// Nothing but `data` is authenticated; media servers rewrite the rest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SealedFrame {
     /// The RTP timestamp of all its packets.
     pub timestamp: u32,
@@ -49,6 +51,21 @@ pub struct Loss {
     pub discarded_packets: u64,
     /// The stream went on at a sequence number far from the last, so how much was lost is unknown.
     pub restarted: bool,
+}
+
+impl fmt::Debug for SealedFrame {
+    /// Without the payload, which is media once it was opened in place: media stays out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedFrame")
+            .field("timestamp", &self.timestamp)
+            .field("payload_type", &self.payload_type)
+            .field("marker", &self.marker)
+            .field("form", &self.form)
+            .field("first_sequence", &self.first_sequence)
+            .field("last_sequence", &self.last_sequence)
+            .field("len", &self.data.len())
+            .finish()
+    }
 }
 
 impl Loss {

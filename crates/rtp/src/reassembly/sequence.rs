@@ -75,18 +75,16 @@ impl Sequences {
         self.newest.is_some()
     }
 
-    /// Returns the extended number of a packet, or nothing if it is far from the newest.
-    pub(super) fn locate(&self, sequence: u16) -> Option<u64> {
+    /// Returns the extended number of a packet, or nothing if it is far from the newest, and before what is waited for.
+    pub(super) fn locate(&self, sequence: u16, waited_for: u64) -> Option<u64> {
         let newest = self.newest?;
         let ahead = sequence.wrapping_sub(newest as u16);
         let behind = ahead.wrapping_neg();
         if ahead <= self.max_ahead {
-            Some(newest + u64::from(ahead))
-        } else if behind <= MAX_BEHIND {
-            newest.checked_sub(u64::from(behind))
-        } else {
-            None
+            return Some(newest + u64::from(ahead));
         }
+        let at = newest.checked_sub(u64::from(behind))?;
+        (behind <= MAX_BEHIND || at >= waited_for).then_some(at)
     }
 
     /// Returns the extended number of a packet at which the stream starts anew: beyond all others.
@@ -126,21 +124,23 @@ mod tests {
     #[test]
     fn numbers_go_on_beyond_the_wrap() {
         let mut sequences = after(65_534);
-        assert_eq!(sequences.locate(65_535), Some(0x1_FFFF));
-        assert_eq!(sequences.locate(1), Some(0x2_0001));
+        assert_eq!(sequences.locate(65_535, u64::MAX), Some(0x1_FFFF));
+        assert_eq!(sequences.locate(1, u64::MAX), Some(0x2_0001));
         sequences.saw(0x2_0001);
-        assert_eq!(sequences.locate(65_533), Some(0x1_FFFD));
-        assert_eq!(sequences.locate(1_025), Some(0x2_0401));
+        assert_eq!(sequences.locate(65_533, u64::MAX), Some(0x1_FFFD));
+        assert_eq!(sequences.locate(1_025, u64::MAX), Some(0x2_0401));
     }
 
     #[test]
     fn a_number_is_ahead_behind_or_far() {
         let sequences = after(10_000);
-        assert_eq!(sequences.locate(10_000), Some(0x1_0000 + 10_000));
-        assert_eq!(sequences.locate(11_024), Some(0x1_0000 + 11_024));
-        assert_eq!(sequences.locate(11_025), None);
-        assert_eq!(sequences.locate(7_000), Some(0x1_0000 + 7_000));
-        assert_eq!(sequences.locate(6_999), None);
+        assert_eq!(sequences.locate(10_000, u64::MAX), Some(0x1_0000 + 10_000));
+        assert_eq!(sequences.locate(11_024, u64::MAX), Some(0x1_0000 + 11_024));
+        assert_eq!(sequences.locate(11_025, u64::MAX), None);
+        assert_eq!(sequences.locate(7_000, u64::MAX), Some(0x1_0000 + 7_000));
+        assert_eq!(sequences.locate(6_999, u64::MAX), None);
+        assert_eq!(sequences.locate(6_999, 0x1_0000 + 7_000), None);
+        assert_eq!(sequences.locate(6_999, 0x1_0000 + 6_999), Some(0x1_0000 + 6_999), "it is waited for");
     }
 
     #[test]

@@ -1,9 +1,14 @@
 //! What is not sent, and whose fault it is. Nothing of it leaves, and no frame number is used up.
 
-use str0m::RtcConfig;
-use str0m::media::{Direction, MediaKind, Mid};
+use str0m::format::FormatParams;
+use str0m::media::{Direction, Frequency, MediaKind, Mid};
+use str0m::{Rtc, RtcConfig};
 use subrosa::{Codec, SealError, TrackKind};
-use subrosa_str0m::{FrameSender, IncomingError, MediaFrame, MtuTooSmall, ReceiveError, SendError};
+use subrosa_rtp::extension::ScalabilityMode;
+use subrosa_str0m::{
+    ConnectionLimits, FrameReceiver, FrameSender, IncomingError, MediaFrame, MtuTooSmall, ReceiveError,
+    SendError,
+};
 
 use crate::pair::{Pair, one, plain};
 
@@ -92,6 +97,63 @@ fn frame_mode_is_the_apps_mistake() {
     pair.run_for(std::time::Duration::from_millis(100));
     assert_eq!(pair.bob.errors, [ReceiveError::NotRtpMode]);
     assert!(pair.bob.received.is_empty());
+}
+
+#[test]
+fn a_payload_is_never_longer_than_str0m_can_send() {
+    let (mut pair, mid) = Pair::connected(plain, plain, one(MediaKind::Video));
+    let sealer = pair.table.sealer("Ann", TrackKind::Camera);
+    let sender = FrameSender::with_mtu_payload(sealer, Codec::Vp8, mid, usize::MAX).expect("enough");
+    pair.ann.senders.push(sender.layers(ScalabilityMode::L3T3_KEY));
+    let data = vec![7; 20_000];
+    pair.send(0, &MediaFrame::new(&data, 0).keyframe(true)).expect("all is in order");
+    pair.run_for(std::time::Duration::from_millis(500));
+    assert_eq!(pair.bob.frames()[0].data, data);
+}
+
+#[test]
+fn what_a_payload_type_carries_is_what_str0m_says_now() {
+    let (mut pair, mid) = Pair::connected(plain, plain, one(MediaKind::Video));
+    let sender = pair.add_sender(TrackKind::Camera, Codec::Vp8, mid);
+    pair.send(sender, &FRAME).expect("all is in order");
+    pair.run_for(std::time::Duration::from_millis(100));
+    let packet = pair.bob.packets.pop().expect("it came");
+
+    // Before 96 was negotiated, str0m had it for another codec, and gave out packets of it: somebody sent one.
+    let mut before = plain(Rtc::builder().clear_codecs());
+    before.codec_config().add_config(
+        96.into(),
+        None,
+        str0m::format::Codec::Vp9,
+        Frequency::NINETY_KHZ,
+        None,
+        FormatParams::default(),
+    );
+    let (before, bob) = (before.build(pair.now), &mut pair.bob);
+    let mut receiver = FrameReceiver::new(pair.table.opener("Bob"), pair.now);
+    let carries = |receiver: &FrameReceiver| receiver.streams().format(96).map(|format| format.codec);
+    receiver.handle_rtp(&before, &packet, pair.now).expect("the first");
+    assert_eq!(carries(&receiver), Some(Codec::Vp9));
+    receiver.handle_rtp(&bob.rtc, &packet, pair.now).ok();
+    assert_eq!(carries(&receiver), Some(Codec::Vp8));
+}
+
+#[test]
+fn a_limit_of_time_that_never_comes_is_none() {
+    let (mut pair, mid) = Pair::connected(plain, plain, one(MediaKind::Video));
+    let sender = pair.add_sender(TrackKind::Camera, Codec::Vp8, mid);
+    pair.send(sender, &FRAME).expect("all is in order");
+    pair.run_for(std::time::Duration::from_millis(100));
+    let mut packet = pair.bob.packets.pop().expect("it came");
+
+    let mut limits = ConnectionLimits::default();
+    limits.stream.max_wait = std::time::Duration::MAX;
+    let mut receiver = FrameReceiver::with_limits(pair.table.opener("Bob"), pair.now, limits);
+    receiver.handle_rtp(&pair.bob.rtc, &packet, pair.now).expect("the first");
+    packet.header.sequence_number += 2;
+    receiver.handle_rtp(&pair.bob.rtc, &packet, pair.now).expect("it overtook another");
+    while receiver.poll().is_some() {}
+    assert_eq!(receiver.next_timeout(), None);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use str0m::media::{KeyframeRequestKind, MediaKind};
 use str0m::rtp::Ssrc;
 use subrosa::{Codec, TrackKind};
-use subrosa_str0m::{MediaFrame, NoSuchStream};
+use subrosa_rtp::extension::{ScalabilityMode, WriteError};
+use subrosa_str0m::{FrameSender, MediaFrame, NoSuchStream, SendError};
 
 use crate::pair::{LATENCY, Pair, one, plain};
 
@@ -27,6 +28,25 @@ fn a_receiver_that_lost_something_asks_for_a_keyframe_and_the_encoder_hears_it_o
     pair.bob.receiver.request_keyframe(&mut pair.bob.rtc, ssrc).expect("it is received");
     pair.run_for(Duration::from_millis(500));
     assert!(pair.ann.senders[0].take_keyframe_request());
+    assert!(!pair.ann.senders[0].take_keyframe_request());
+}
+
+#[test]
+fn a_frame_that_no_descriptor_can_describe_makes_the_sender_ask_for_a_keyframe() {
+    let (mut pair, mid) = Pair::connected(plain, plain, one(MediaKind::Video));
+    let sealer = pair.table.sealer("Ann", TrackKind::Camera);
+    pair.ann.senders.push(FrameSender::new(sealer, Codec::Vp9, mid).layers(ScalabilityMode::L3T3_KEY));
+    let frame = MediaFrame::new(b"the lowest layer", 0);
+    assert_eq!(pair.send(0, &frame), Err(SendError::Layer(WriteError::KeyframeNeeded)));
+    assert!(pair.ann.senders[0].take_keyframe_request());
+
+    // The line became slow, and the encoder leaves the higher layers out. Nobody misses anything, so nobody else asks.
+    pair.send(0, &frame.keyframe(true)).expect("all is in order");
+    let failed = (0..1_000).find_map(|_| pair.send(0, &frame).err());
+    assert_eq!(failed, Some(SendError::Layer(WriteError::ChainTooLong)));
+    assert!(pair.ann.senders[0].take_keyframe_request());
+    pair.send(0, &frame.keyframe(true)).expect("all is in order");
+    pair.send(0, &frame).expect("all is in order");
     assert!(!pair.ann.senders[0].take_keyframe_request());
 }
 

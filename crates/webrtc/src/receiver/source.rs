@@ -12,13 +12,16 @@ use crate::codec::of_mime_type;
 /// A track, and what was learned from it.
 pub(super) struct Source {
     pub(super) track: Arc<dyn TrackRemote>,
-    /// The payload types whose codec it said.
-    said: Vec<u8>,
+    /// The streams of which it said the codec.
+    said: Vec<u32>,
 }
+
+/// More streams than a track has layers.
+const MOST_STREAMS: usize = 64;
 
 /// What a track gives.
 pub(super) enum Heard {
-    /// A packet, and with the first of its payload type what the track says that it carries.
+    /// A packet, and with the first of a stream what the track says that its payload type carries.
     Packet(rtp::Packet, Option<Codec>),
     /// An event without a packet.
     Other,
@@ -48,12 +51,14 @@ impl Source {
         })
     }
 
+    /// webrtc-rs takes the codec of a stream from the payload type of its first packet, and keeps it whatever comes after. So it says
+    /// nothing of a payload type to which a stream goes over later: what is learned of it would be wrong, and for all streams.
     async fn codec(&mut self, header: &rtp::Header) -> Option<Codec> {
-        if self.said.contains(&header.payload_type) {
+        if self.said.contains(&header.ssrc) || self.said.len() == MOST_STREAMS {
             return None;
         }
-        let codec = of_mime_type(&self.track.codec(header.ssrc).await?.mime_type)?;
-        self.said.push(header.payload_type); // at most 128
-        Some(codec)
+        let codec = self.track.codec(header.ssrc).await?;
+        self.said.push(header.ssrc);
+        of_mime_type(&codec.mime_type)
     }
 }

@@ -98,6 +98,22 @@ fn a_lost_packet_is_given_up_when_time_passes_and_nothing_comes() {
 }
 
 #[test]
+fn a_stream_that_changes_its_payload_type_does_not_say_what_the_other_one_carries() {
+    let mut scene = Scene::new();
+    scene.wire.carry(scene.ann.send(b"first", 0));
+    // To the track the stream stays VP8: so would 98 be, for all streams and for good.
+    let of_98 = |mut packet: rtp::Packet| {
+        packet.header.payload_type = 98;
+        packet
+    };
+    scene.wire.carry(scene.ann.send(b"second", 1).into_iter().map(of_98));
+    scene.wire.carry(scene.ann.send(b"third", 2));
+    scene.received();
+    assert_eq!(scene.bob.streams().format(98), None);
+    assert_eq!(scene.bob.streams().format(96).map(|format| format.codec), Some(Codec::Vp8));
+}
+
+#[test]
 fn a_slow_app_does_not_lose_what_waits_in_the_queue() {
     let mut scene = Scene::new();
     let (first, second, third) = (scene.ann.send(b"1", 0), scene.ann.send(b"2", 1), scene.ann.send(b"3", 2));
