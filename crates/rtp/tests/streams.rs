@@ -54,7 +54,10 @@ impl Line {
                 payload: packet.payload,
             }
         };
-        frame.packets.map(numbered).collect()
+        let announced = frame.packets.len();
+        let packets: Vec<_> = frame.packets.map(numbered).collect();
+        assert_eq!(packets.len(), announced);
+        packets
     }
 }
 
@@ -325,8 +328,7 @@ fn a_lost_packet_is_reported_in_its_place_and_costs_its_frame_alone() {
 #[test]
 fn however_many_streams_a_server_makes_up_few_are_kept() {
     let table = Table::of(&["Ann", "Bob"]);
-    let limits = ConnectionLimits { max_streams: 8, max_bytes: 100_000, ..ConnectionLimits::default() };
-    let mut bob = receiver_within(&table, "Bob", limits);
+    let mut bob = receiver(&table, "Bob");
     let garbage = |sequence| RtpPayload {
         sequence,
         timestamp: 0,
@@ -340,22 +342,55 @@ fn however_many_streams_a_server_makes_up_few_are_kept() {
             u32::from(bob.push(ssrc, garbage(ssrc as u16), ms(1)) == Err(IncomingError::TooManyStreams));
         assert!(drain(&mut bob).is_empty());
     }
-    assert_eq!(refused, 100_000 - 8);
-    assert!(bob.buffered_bytes() <= 8 * 1_000);
-    // They fall silent; then there is room again.
+    assert_eq!(refused, 100_000 - 256);
+    assert_eq!(bob.buffered_bytes(), 256 * 999);
+    // They fall silent; then there is room again, and what the one that makes room had kept is gone.
     let mut camera = Line::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, VP8);
-    for packet in camera.send(b"a picture", 0) {
-        bob.push(SSRC, packet, ms(1) + limits.idle).expect("room was made");
-    }
+    let packet = camera.send(b"a picture", 0).remove(0);
+    assert_eq!(bob.push(SSRC, packet.clone(), ms(10_000)), Err(IncomingError::TooManyStreams));
+    bob.push(SSRC, packet, ms(10_001)).expect("room was made");
     assert_eq!(frames(drain(&mut bob))[0].data[..], *b"a picture");
     assert!(bob.stats(0).is_none() && bob.stats(SSRC).is_some());
+    assert_eq!(bob.buffered_bytes(), 255 * 999);
+}
+
+#[test]
+fn a_stream_that_goes_on_is_not_forgotten_for_a_new_one() {
+    let table = Table::of(&["Ann", "Bob"]);
+    let limits = ConnectionLimits { max_streams: 2, ..ConnectionLimits::default() };
+    let mut bob = receiver_within(&table, "Bob", limits);
+    let packet = |sequence| RtpPayload {
+        sequence,
+        timestamp: 0,
+        payload_type: VP8,
+        marker: false,
+        payload: Bytes::new(), // padding
+    };
+    let (old, silent, new, another) = (1, 2, 3, 4);
+    for (ssrc, sequence, now) in [(old, 0, 0), (silent, 0, 1), (old, 1, 9_000), (old, 2, 8_000)] {
+        bob.push(ssrc, packet(sequence), ms(now)).expect("it is of use");
+    }
+    bob.push(new, packet(0), ms(18_500)).expect("one was silent");
+    assert!(bob.stats(silent).is_none() && bob.stats(old).is_some());
+    assert_eq!(bob.push(another, packet(0), ms(18_999)), Err(IncomingError::TooManyStreams));
+}
+
+#[test]
+fn a_limit_of_no_streams_still_lets_one_through() {
+    let table = Table::of(&["Ann", "Bob"]);
+    let mut camera = Line::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, VP8);
+    let limits = ConnectionLimits { max_streams: 0, ..ConnectionLimits::default() };
+    let mut bob = receiver_within(&table, "Bob", limits);
+    assert_eq!(frames(push(&mut bob, SSRC, camera.send(b"a picture", 0))).len(), 1);
+    let other = bob.push(SSRC + 1, camera.send(b"a picture", 0).remove(0), Duration::ZERO);
+    assert_eq!(other, Err(IncomingError::TooManyStreams));
 }
 
 #[test]
 fn all_streams_together_keep_so_many_bytes_and_no_more() {
     let table = Table::of(&["Ann", "Bob"]);
     let limits = ConnectionLimits {
-        max_bytes: 50_000,
+        max_bytes: 50 * 999,
         stream: Limits { max_wait: ms(200), ..Limits::default() },
         ..ConnectionLimits::default()
     };
@@ -371,9 +406,10 @@ fn all_streams_together_keep_so_many_bytes_and_no_more() {
     for number in 0..2_000_u32 {
         last = bob.push(number % 20, fragment((number / 20) as u16), ms(1));
         assert!(drain(&mut bob).is_empty());
-        assert!(bob.buffered_bytes() <= 51_000);
+        assert!(bob.buffered_bytes() <= 51 * 999);
     }
     assert_eq!(last, Err(IncomingError::TooManyBytes));
+    assert_eq!(bob.buffered_bytes(), 51 * 999, "one packet may go beyond");
     bob.handle_timeout(ms(1_500));
     let _ = drain(&mut bob);
     assert_eq!(bob.buffered_bytes(), 0, "time alone empties it");
@@ -387,4 +423,18 @@ fn media_stays_out_of_logs() {
     let shown = format!("{received:?}");
     assert!(shown.contains("len: 40") && !shown.contains("173, 173"), "{shown}");
     assert!(!format!("{:?}", camera.stream).contains("173, 173"));
+}
+
+#[test]
+fn who_says_nothing_of_limits_gets_those_of_the_documentation() {
+    let stream = Limits {
+        max_packets: 1_024,
+        max_bytes: 4 * 1024 * 1024,
+        max_frame_bytes: 2 * 1024 * 1024,
+        max_wait: ms(200),
+        max_stall: ms(1_000),
+    };
+    let connection =
+        ConnectionLimits { stream, max_streams: 256, max_bytes: 32 * 1024 * 1024, idle: ms(10_000) };
+    assert_eq!(ConnectionLimits::default(), connection);
 }

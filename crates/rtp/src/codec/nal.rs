@@ -400,6 +400,12 @@ mod tests {
         let (_, clear) =
             transformed::<H265>(&[0, 0, 1, 0x28, 1, 0b1000_0000, 0b1000_0000, 9], &[7]).expect("a unit");
         assert_eq!(clear.len(), 4);
+        // Types 16 to 23 are IRAP pictures. Without the bit that they have more, this is PPS 0, with it a longer one.
+        for kind in 0..32 {
+            let unit = [0, 0, 1, kind << 1, 1, 0b1100_0001, 9];
+            let (_, clear) = transformed::<H265>(&unit, &[7]).expect("a unit");
+            assert_eq!(clear.len(), if (16..24).contains(&kind) { 4 } else { 3 });
+        }
     }
 
     #[test]
