@@ -251,6 +251,21 @@ fn a_server_that_has_one_thing_read_as_another_gets_nothing_delivered() {
 }
 
 #[test]
+fn a_frame_that_waited_is_of_the_form_in_which_it_came() {
+    let table = Table::of(&["Ann", "Bob"]);
+    let mut camera = Line::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, VP8);
+    let mut bob = receiver(&table, "Bob");
+    assert_eq!(push(&mut bob, SSRC, camera.send(b"first", 0)).len(), 1);
+    let _lost = camera.send(b"second", 0);
+    assert!(push(&mut bob, SSRC, camera.send(b"third", 0)).is_empty());
+    // What the payload type carries is agreed on anew. For packets of the stream that is too late.
+    bob.set_format(VP8, PayloadFormat { codec: Codec::Vp8, form: Form::Packet });
+    bob.handle_timeout(ms(200));
+    let out = drain(&mut bob);
+    assert!(matches!(&out[1], Received::Frame(frame) if frame.form == Form::Frame), "{out:?}");
+}
+
+#[test]
 fn frames_are_routed_by_who_sealed_them_not_by_the_stream_they_come_in() {
     let table = Table::of(&["Ann", "Bob", "Cid"]);
     let mut anns = Line::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, VP8);

@@ -339,6 +339,13 @@ mod tests {
     }
 
     #[test]
+    fn headers_are_read_without_emulation_prevention() {
+        assert_eq!(rbsp_start(&[0, 0, 3, 1, 0, 0, 3, 0, 3]).to_vec(), [0, 0, 1, 0, 0, 0, 3]);
+        assert_eq!(rbsp_start(&[0, 3, 0, 4, 0, 3]).to_vec(), [0, 3, 0, 4, 0, 3]);
+        assert_eq!(rbsp_start(&[1; 200]).to_vec(), [1; 128]);
+    }
+
+    #[test]
     fn units_are_found_between_start_codes_of_either_length() {
         let nals = |bytes: &[u8]| -> Option<Vec<Vec<u8>>> {
             Some(Nals::of(bytes)?.map(|nal| bytes[nal].to_vec()).collect())
@@ -353,18 +360,18 @@ mod tests {
 
     #[test]
     fn a_key_frame_shows_the_sets_that_its_first_slice_refers_to() {
-        // SPS 0, SPS 1, PPS 0 (of SPS 0), PPS 1 (of SPS 1), an IDR slice with PPS 1; ids in Exp-Golomb: 0 is 1, 1 is 010.
+        // SPS 0, SPS 1, PPS 0 (of SPS 1), PPS 1 (of SPS 0), an IDR slice with PPS 1; ids in Exp-Golomb: 0 is 1, 1 is 010.
         let unit = [
             &[0, 0, 0, 1, 0x67, 77, 0, 30, 0b1000_0000][..],
             &[0, 0, 0, 1, 0x67, 77, 0, 31, 0b0100_0001],
-            &[0, 0, 1, 0x68, 0b1100_0001, 0, 0, 1, 0x68, 0b0100_1001],
+            &[0, 0, 1, 0x68, 0b1010_0001, 0, 0, 1, 0x68, 0b0101_1001],
             &[0, 0, 1, 0x65, 0b1011_0101, 0x11, 0x22], // first_mb 0 (1), slice_type 2 (011), PPS 1 (010)
         ]
         .concat();
         let (mut out, clear) = transformed::<H264>(&unit, &[7, 0, 0, 1]).expect("an access unit");
         let expected = [
-            &[0, 0, 0, 1, 0x67, 77, 0, 31, 0b0100_0001][..],
-            &[0, 0, 0, 1, 0x68, 0b0100_1001, 0, 0, 0, 1, 0x65, 0b1011_0101, 7, 0, 0, 3, 1, 0x80],
+            &[0, 0, 0, 1, 0x67, 77, 0, 30, 0b1000_0000][..],
+            &[0, 0, 0, 1, 0x68, 0b0101_1001, 0, 0, 0, 1, 0x65, 0b1011_0101, 7, 0, 0, 3, 1, 0x80],
         ]
         .concat();
         assert_eq!((&out[..], &clear[..]), (&expected[..], &[0x65, 0b1011_0101][..]));
