@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rtc_rtp::codec::vp8::{Vp8Packet, Vp8Payloader};
 use rtc_rtp::packetizer::{Depacketizer, Payloader};
 use subrosa::{Codec, FrameFault, Sealer, TrackKind};
-use subrosa_rtp::extension::{DescriptorReader, Layer, ScalabilityMode, WriteError};
+use subrosa_rtp::extension::{DescriptorReader, Layer, LayeredWriter, ScalabilityMode, WriteError};
 use subrosa_rtp::{
     ConnectionLimits, Form, IncomingError, IncomingStreams, Limits, MarkerBit, MediaFrame, OutgoingError,
     OutgoingStream, PayloadFormat, Received, ReceivedFrame, Refusal, RtpPayload,
@@ -220,6 +220,23 @@ fn a_server_is_told_what_it_cannot_see() {
         (false, true, false, true),
     ];
     assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_frame_that_is_described_by_hand_is_not_described_by_its_layer() {
+    let table = Table::of(&["Ann", "Bob"]);
+    let stream = OutgoingStream::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, MTU);
+    let mut stream = stream.expect("a usable MTU").with_layers(ScalabilityMode::L1T1);
+    let mut writer = LayeredWriter::new(ScalabilityMode::L1T2);
+    let mut server = DescriptorReader::new();
+    for (temporal_id, time) in [(0, 0), (1, 1), (0, 2)] {
+        let layer = Layer { spatial_id: 0, temporal_id };
+        let header = writer.next_frame(layer, time == 0).expect("of the mode");
+        let frame = MediaFrame::new(&[1; 50], time).described_by(&header);
+        let mut packets = stream.send(&frame).expect("it may seal").packets;
+        let descriptor = packets.next().and_then(|packet| packet.descriptor).expect("there is one");
+        assert_eq!(server.read(&descriptor).expect("it is in order").temporal_id, temporal_id);
+    }
 }
 
 #[test]
