@@ -369,12 +369,12 @@ fn however_many_streams_a_server_makes_up_few_are_kept() {
         payload: Bytes::from_static(&[0x80; 1_000]),
     };
     let mut refused = 0;
-    for ssrc in 0..100_000 {
+    for ssrc in 0..4_000 {
         refused +=
             u32::from(bob.push(ssrc, garbage(ssrc as u16), ms(1)) == Err(IncomingError::TooManyStreams));
         assert!(drain(&mut bob).is_empty());
     }
-    assert_eq!(refused, 100_000 - 256);
+    assert_eq!(refused, 4_000 - 256);
     assert_eq!(bob.buffered_bytes(), 256 * 999);
     // They fall silent; then there is room again, and what the one that makes room had kept is gone.
     let mut camera = Line::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, VP8);
