@@ -380,6 +380,22 @@ mod tests {
     }
 
     #[test]
+    fn a_key_frame_of_h265_shows_three_sets() {
+        let video = [0x40, 1, 0b0010_1111]; // VPS 2
+        let sequence = [&[0x42, 1, 0b0010_0001][..], &[0xff; 12], &[0b0101_1111]].concat(); // SPS 1, of VPS 2
+        let picture = [0x44, 1, 0b0010_0010, 0xff]; // PPS 3, of SPS 1
+        let slice = [0x28, 1, 0b1000_1001]; // IDR_N_LP, with PPS 3
+        let unit = |nals: &[&[u8]]| -> Vec<u8> {
+            nals.iter().flat_map(|nal| [&START_CODE[..], nal].concat()).collect()
+        };
+        let encoded = unit(&[&video, &[0x40, 1, 0b0011_1111], &sequence, &picture, &slice, &slice]);
+        let (out, clear) = transformed::<H265>(&encoded, &[7]).expect("an access unit");
+        let carrier = [&slice[..], &[7, STOP]].concat();
+        assert_eq!(out, unit(&[&video, &sequence, &picture, &carrier])[..]);
+        assert_eq!(clear, slice);
+    }
+
+    #[test]
     fn sets_are_shown_together_or_not_at_all() {
         let unit = [0, 0, 1, 0x68, 0b1100_0001, 0, 0, 1, 0x65, 0b1011_1000]; // a PPS without its SPS
         let (out, clear) = transformed::<H264>(&unit, &[7]).expect("an access unit");
