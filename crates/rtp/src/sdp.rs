@@ -323,7 +323,7 @@ impl<'a> Description<'a> {
             if let Some(mid) = section.mid()
                 && givers.contains(mid)
             {
-                given.entry(mid.to_owned()).or_insert_with(|| section.transport());
+                given.entry(mid.to_owned()).or_insert_with(|| section.contents());
             }
         }
         for section in &mut self.sections {
@@ -408,10 +408,9 @@ impl Section<'_> {
         MediaSection { index, kind, mid: self.mid().map(str::to_owned) }
     }
 
-    /// The attributes of the transport, without line endings.
-    fn transport(&self) -> Vec<String> {
-        let is_transport = |line: &&str| TRANSPORT.iter().any(|name| line.starts_with(name));
-        self.lines.iter().map(|line| content(line)).filter(is_transport).map(str::to_owned).collect()
+    /// The lines, without their endings.
+    fn contents(&self) -> Vec<String> {
+        self.lines.iter().map(|line| content(line).to_owned()).collect()
     }
 
     fn add_sframe(&mut self, ending: &str) {

@@ -104,6 +104,7 @@ fn a_missing_packet_is_waited_for_then_reported_in_its_place() {
 
     let stats = reassembler.stats();
     assert_eq!((stats.lost_packets, stats.discarded, stats.incomplete_frames, stats.late), (1, 2, 1, 1));
+    assert_eq!((stats.frames, stats.delivered), (2, 4));
 }
 
 #[test]
@@ -137,6 +138,22 @@ fn several_gaps_do_not_add_up_their_waiting() {
         assert_eq!((losses(&out).len(), frames(&out).len()), (1, 1));
     }
     assert_eq!(reassembler.next_timeout(), None);
+}
+
+#[test]
+fn what_is_lost_without_a_frame_between_is_one_loss() {
+    let mut reassembler = reassembler();
+    // Missing are 2 to 4, and 6: nothing of what came between makes a frame.
+    let _ = push(&mut reassembler, packet(1, b"\x80begun"), ms(0));
+    let _ = push(&mut reassembler, packet(5, b"\x00middle"), ms(0));
+    let _ = push(&mut reassembler, packet(7, b"\x40end"), ms(0));
+    let _ = push(&mut reassembler, packet(8, b"\xC0whole"), ms(0));
+    reassembler.handle_timeout(ms(200));
+    let out = drain(&mut reassembler);
+    let [Assembled::Lost(loss), Assembled::Frame(frame)] = &out[..] else { panic!("{out:?}") };
+    assert_eq!((loss.first_sequence as u16, loss.missing_packets, loss.discarded_packets), (1, 4, 3));
+    assert_eq!(frame.data[..], *b"whole");
+    assert_eq!(reassembler.stats().lost_packets, 4);
 }
 
 #[test]
@@ -212,6 +229,7 @@ fn padding_takes_its_place_and_is_passed_over() {
     let _ = push(&mut reassembler, packet(2, b""), ms(0));
     let _ = push(&mut reassembler, packet(3, b"\x80tw"), ms(0));
     let _ = push(&mut reassembler, packet(4, b""), ms(0));
+    assert_eq!((reassembler.buffered_packets(), reassembler.buffered_bytes()), (2, 2));
     let out = push(&mut reassembler, packet(5, b"\x40o"), ms(0));
     assert_eq!(data(&out), [b"two"]);
     assert_eq!(out.len(), 1, "padding is no loss");
@@ -349,10 +367,10 @@ fn copies_that_come_after_a_silence_are_no_new_start() {
 #[test]
 fn a_restart_a_little_behind_is_followed_after_a_silence() {
     let mut reassembler = reassembler();
-    let _ = push(&mut reassembler, packet(2_000, b"\xC0old"), ms(0));
-    assert_eq!(refused(&mut reassembler, packet(1_500, b"\xC0late"), ms(10)), PushError::Late);
-    assert_eq!(push(&mut reassembler, packet(1_500, b"\xC0new"), ms(1_000)), []);
-    let out = push(&mut reassembler, packet(1_501, b"\xC0newer"), ms(1_020));
+    let _ = push(&mut reassembler, packet(2_000, b"\xC0old"), ms(5_000));
+    assert_eq!(refused(&mut reassembler, packet(1_536, b"\xC0late"), ms(5_999)), PushError::Late);
+    assert_eq!(push(&mut reassembler, packet(1_536, b"\xC0new"), ms(6_000)), []);
+    let out = push(&mut reassembler, packet(1_537, b"\xC0newer"), ms(6_020));
     assert_eq!(data(&out), [&b"new"[..], b"newer"]);
     assert!(losses(&out)[0].restarted);
 }
@@ -422,6 +440,28 @@ fn limits_of_nothing_still_let_single_packets_through() {
         Reassembler::new(Form::Frame, Limits { max_packets: 0, max_bytes: 0, ..Limits::default() });
     for sequence in 0..10 {
         assert_eq!(data(&push(&mut reassembler, packet(sequence, b"\xC0x"), ms(0))), [b"x"]);
+    }
+}
+
+#[test]
+fn limits_of_nothing_let_no_frame_wait_for_its_rest() {
+    let (packets, bytes) =
+        (Limits { max_packets: 0, ..Limits::default() }, Limits { max_bytes: 0, ..Limits::default() });
+    for limits in [packets, bytes] {
+        let mut reassembler = Reassembler::new(Form::Frame, limits);
+        assert_eq!(losses(&push(&mut reassembler, packet(0, b"\x80x"), ms(0))).len(), 1);
+        assert_eq!(reassembler.stats().dropped_over_limit, 1);
+    }
+}
+
+#[test]
+fn however_much_may_be_kept_a_quarter_of_all_numbers_ahead_is_a_jump() {
+    let limits = Limits { max_packets: usize::MAX, ..Limits::default() };
+    for (ahead, is_waited_for) in [(16_384, true), (16_385, false)] {
+        let mut reassembler = Reassembler::new(Form::Frame, limits);
+        let _ = push(&mut reassembler, packet(0, b"\xC0x"), ms(0));
+        assert_eq!(push(&mut reassembler, packet(ahead, b"\xC0y"), ms(0)), []);
+        assert_eq!(reassembler.next_timeout().is_some(), is_waited_for);
     }
 }
 

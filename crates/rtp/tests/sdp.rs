@@ -49,6 +49,7 @@ const CHROMIUM_OFFER: &str = "v=0\r\n\
     a=mid:3\r\n\
     a=inactive\r\n";
 
+/// As Chromium answers, with `tls-id` and `end-of-candidates` of other stacks.
 const CHROMIUM_ANSWER: &str = "v=0\r\n\
     o=- 2209412361453322567 2 IN IP4 127.0.0.1\r\n\
     s=-\r\n\
@@ -58,10 +59,13 @@ const CHROMIUM_ANSWER: &str = "v=0\r\n\
     m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n\
     c=IN IP4 0.0.0.0\r\n\
     a=candidate:1 1 udp 2122260223 192.0.2.2 40000 typ host generation 0\r\n\
+    a=end-of-candidates\r\n\
     a=ice-ufrag:r5Xe\r\n\
     a=ice-pwd:DxY8Kd8pbZ3cGLiSyG6fyL3x\r\n\
+    a=ice-options:trickle\r\n\
     a=fingerprint:sha-256 BA:78:29:41:CE:F3:60:5E:A9:DE:70:FB:C2:FF:E1:44\r\n\
     a=setup:active\r\n\
+    a=tls-id:91bbf309c0990a6bec11e38ba2933cee\r\n\
     a=mid:0\r\n\
     a=recvonly\r\n\
     a=rtcp-mux\r\n\
@@ -234,10 +238,13 @@ fn the_next_section_of_a_bundle_takes_over_its_transport() {
     let data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
         c=IN IP4 0.0.0.0\r\n\
         a=candidate:1 1 udp 2122260223 192.0.2.2 40000 typ host generation 0\r\n\
+        a=end-of-candidates\r\n\
         a=ice-ufrag:r5Xe\r\n\
         a=ice-pwd:DxY8Kd8pbZ3cGLiSyG6fyL3x\r\n\
+        a=ice-options:trickle\r\n\
         a=fingerprint:sha-256 BA:78:29:41:CE:F3:60:5E:A9:DE:70:FB:C2:FF:E1:44\r\n\
         a=setup:active\r\n\
+        a=tls-id:91bbf309c0990a6bec11e38ba2933cee\r\n\
         a=mid:2\r\n";
     assert!(refused.contains(data), "{refused}");
     assert_eq!(sdp::check(CHROMIUM_OFFER, &refused), Ok(()));

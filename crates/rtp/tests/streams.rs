@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rtc_rtp::codec::vp8::{Vp8Packet, Vp8Payloader};
 use rtc_rtp::packetizer::{Depacketizer, Payloader};
 use subrosa::{Codec, FrameFault, Metadata, Opening, Sealer, TrackKind};
-use subrosa_rtp::extension::{DescriptorReader, Layer, ScalabilityMode, WriteError};
+use subrosa_rtp::extension::{DescriptorReader, Layer, LayeredWriter, ScalabilityMode, WriteError};
 use subrosa_rtp::{
     Assembled, ConnectionLimits, Form, IncomingError, IncomingStreams, Limits, MarkerBit, MediaFrame,
     OutgoingError, OutgoingStream, PayloadFormat, PushError, Reassembler, Received, ReceivedFrame, Refusal,
@@ -55,7 +55,10 @@ impl Line {
                 payload: packet.payload,
             }
         };
-        frame.packets.map(numbered).collect()
+        let announced = frame.packets.len();
+        let packets: Vec<_> = frame.packets.map(numbered).collect();
+        assert_eq!(packets.len(), announced);
+        packets
     }
 }
 
@@ -221,6 +224,23 @@ fn a_server_is_told_what_it_cannot_see() {
 }
 
 #[test]
+fn a_frame_that_is_described_by_hand_is_not_described_by_its_layer() {
+    let table = Table::of(&["Ann", "Bob"]);
+    let stream = OutgoingStream::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, MTU);
+    let mut stream = stream.expect("a usable MTU").with_layers(ScalabilityMode::L1T1);
+    let mut writer = LayeredWriter::new(ScalabilityMode::L1T2);
+    let mut server = DescriptorReader::new();
+    for (temporal_id, time) in [(0, 0), (1, 1), (0, 2)] {
+        let layer = Layer { spatial_id: 0, temporal_id };
+        let header = writer.next_frame(layer, time == 0).expect("of the mode");
+        let frame = MediaFrame::new(&[1; 50], time).described_by(&header);
+        let mut packets = stream.send(&frame).expect("it may seal").packets;
+        let descriptor = packets.next().and_then(|packet| packet.descriptor).expect("there is one");
+        assert_eq!(server.read(&descriptor).expect("it is in order").temporal_id, temporal_id);
+    }
+}
+
+#[test]
 fn a_server_that_has_one_thing_read_as_another_gets_nothing_delivered() {
     let table = Table::of(&["Ann", "Bob"]);
     let mut camera = Line::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, VP8);
@@ -246,6 +266,21 @@ fn a_server_that_has_one_thing_read_as_another_gets_nothing_delivered() {
     packets[0].payload_type = 127; // never agreed on
     let refused = bob.push(SSRC, packets.remove(0), Duration::ZERO);
     assert_eq!(refused, Err(IncomingError::UnknownPayloadType(127)));
+}
+
+#[test]
+fn a_frame_that_waited_is_of_the_form_in_which_it_came() {
+    let table = Table::of(&["Ann", "Bob"]);
+    let mut camera = Line::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, VP8);
+    let mut bob = receiver(&table, "Bob");
+    assert_eq!(push(&mut bob, SSRC, camera.send(b"first", 0)).len(), 1);
+    let _lost = camera.send(b"second", 0);
+    assert!(push(&mut bob, SSRC, camera.send(b"third", 0)).is_empty());
+    // What the payload type carries is agreed on anew. For packets of the stream that is too late.
+    bob.set_format(VP8, PayloadFormat { codec: Codec::Vp8, form: Form::Packet });
+    bob.handle_timeout(ms(200));
+    let out = drain(&mut bob);
+    assert!(matches!(&out[1], Received::Frame(frame) if frame.form == Form::Frame), "{out:?}");
 }
 
 #[test]
@@ -327,8 +362,7 @@ fn a_lost_packet_is_reported_in_its_place_and_costs_its_frame_alone() {
 #[test]
 fn however_many_streams_a_server_makes_up_few_are_kept() {
     let table = Table::of(&["Ann", "Bob"]);
-    let limits = ConnectionLimits { max_streams: 8, max_bytes: 100_000, ..ConnectionLimits::default() };
-    let mut bob = receiver_within(&table, "Bob", limits);
+    let mut bob = receiver(&table, "Bob");
     let garbage = |sequence| RtpPayload {
         sequence,
         timestamp: 0,
@@ -337,27 +371,60 @@ fn however_many_streams_a_server_makes_up_few_are_kept() {
         payload: Bytes::from_static(&[0x80; 1_000]),
     };
     let mut refused = 0;
-    for ssrc in 0..100_000 {
+    for ssrc in 0..4_000 {
         refused +=
             u32::from(bob.push(ssrc, garbage(ssrc as u16), ms(1)) == Err(IncomingError::TooManyStreams));
         assert!(drain(&mut bob).is_empty());
     }
-    assert_eq!(refused, 100_000 - 8);
-    assert!(bob.buffered_bytes() <= 8 * 1_000);
-    // They fall silent; then there is room again.
+    assert_eq!(refused, 4_000 - 256);
+    assert_eq!(bob.buffered_bytes(), 256 * 999);
+    // They fall silent; then there is room again, and what the one that makes room had kept is gone.
     let mut camera = Line::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, VP8);
-    for packet in camera.send(b"a picture", 0) {
-        bob.push(SSRC, packet, ms(1) + limits.idle).expect("room was made");
-    }
+    let packet = camera.send(b"a picture", 0).remove(0);
+    assert_eq!(bob.push(SSRC, packet.clone(), ms(10_000)), Err(IncomingError::TooManyStreams));
+    bob.push(SSRC, packet, ms(10_001)).expect("room was made");
     assert_eq!(frames(drain(&mut bob))[0].data[..], *b"a picture");
     assert!(bob.stats(0).is_none() && bob.stats(SSRC).is_some());
+    assert_eq!(bob.buffered_bytes(), 255 * 999);
+}
+
+#[test]
+fn a_stream_that_goes_on_is_not_forgotten_for_a_new_one() {
+    let table = Table::of(&["Ann", "Bob"]);
+    let limits = ConnectionLimits { max_streams: 2, ..ConnectionLimits::default() };
+    let mut bob = receiver_within(&table, "Bob", limits);
+    let packet = |sequence| RtpPayload {
+        sequence,
+        timestamp: 0,
+        payload_type: VP8,
+        marker: false,
+        payload: Bytes::new(), // padding
+    };
+    let (old, silent, new, another) = (1, 2, 3, 4);
+    for (ssrc, sequence, now) in [(old, 0, 0), (silent, 0, 1), (old, 1, 9_000), (old, 2, 8_000)] {
+        bob.push(ssrc, packet(sequence), ms(now)).expect("it is of use");
+    }
+    bob.push(new, packet(0), ms(18_500)).expect("one was silent");
+    assert!(bob.stats(silent).is_none() && bob.stats(old).is_some());
+    assert_eq!(bob.push(another, packet(0), ms(18_999)), Err(IncomingError::TooManyStreams));
+}
+
+#[test]
+fn a_limit_of_no_streams_still_lets_one_through() {
+    let table = Table::of(&["Ann", "Bob"]);
+    let mut camera = Line::new(table.sealer("Ann", TrackKind::Camera), Codec::Vp8, Form::Frame, VP8);
+    let limits = ConnectionLimits { max_streams: 0, ..ConnectionLimits::default() };
+    let mut bob = receiver_within(&table, "Bob", limits);
+    assert_eq!(frames(push(&mut bob, SSRC, camera.send(b"a picture", 0))).len(), 1);
+    let other = bob.push(SSRC + 1, camera.send(b"a picture", 0).remove(0), Duration::ZERO);
+    assert_eq!(other, Err(IncomingError::TooManyStreams));
 }
 
 #[test]
 fn all_streams_together_keep_so_many_bytes_and_no_more() {
     let table = Table::of(&["Ann", "Bob"]);
     let limits = ConnectionLimits {
-        max_bytes: 50_000,
+        max_bytes: 50 * 999,
         stream: Limits { max_wait: ms(200), ..Limits::default() },
         ..ConnectionLimits::default()
     };
@@ -373,9 +440,10 @@ fn all_streams_together_keep_so_many_bytes_and_no_more() {
     for number in 0..2_000_u32 {
         last = bob.push(number % 20, fragment((number / 20) as u16), ms(1));
         assert!(drain(&mut bob).is_empty());
-        assert!(bob.buffered_bytes() <= 51_000);
+        assert!(bob.buffered_bytes() <= 51 * 999);
     }
     assert_eq!(last, Err(IncomingError::TooManyBytes));
+    assert_eq!(bob.buffered_bytes(), 51 * 999, "one packet may go beyond");
     bob.handle_timeout(ms(1_500));
     let _ = drain(&mut bob);
     assert_eq!(bob.buffered_bytes(), 0, "time alone empties it");
@@ -424,4 +492,18 @@ fn a_packet_that_is_refused_takes_no_streams_place() {
     // Nor does it drive out a stream that is silent.
     assert_eq!(bob.push(2, refused(), limits.idle), malformed);
     assert!(bob.stats(SSRC).is_some() && bob.stats(2).is_none());
+}
+
+#[test]
+fn who_says_nothing_of_limits_gets_those_of_the_documentation() {
+    let stream = Limits {
+        max_packets: 1_024,
+        max_bytes: 4 * 1024 * 1024,
+        max_frame_bytes: 2 * 1024 * 1024,
+        max_wait: ms(200),
+        max_stall: ms(1_000),
+    };
+    let connection =
+        ConnectionLimits { stream, max_streams: 256, max_bytes: 32 * 1024 * 1024, idle: ms(10_000) };
+    assert_eq!(ConnectionLimits::default(), connection);
 }

@@ -34,3 +34,25 @@ fn of(codec: str0m::format::Codec) -> Option<Codec> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use str0m::format::Codec as Theirs;
+
+    use super::*;
+
+    #[test]
+    fn every_codec_that_is_sealed_is_known_by_both_names() {
+        for (theirs, ours) in [
+            (Theirs::Opus, Codec::Opus),
+            (Theirs::Vp8, Codec::Vp8),
+            (Theirs::Vp9, Codec::Vp9),
+            (Theirs::H264, Codec::H264),
+            (Theirs::H265, Codec::H265),
+            (Theirs::Av1, Codec::Av1),
+        ] {
+            assert_eq!(of(theirs), Some(ours));
+        }
+        assert_eq!(of(Theirs::Rtx), None);
+    }
+}

@@ -121,3 +121,37 @@ impl ExtensionSerializer for Serializer {
         DependencyDescriptor::of(values).is_some_and(|descriptor| descriptor.0.len() > 16)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(len: usize) -> ExtensionValues {
+        let mut values = ExtensionValues::default();
+        DependencyDescriptor(vec![0xA5; len].into()).set(&mut values);
+        values
+    }
+
+    #[test]
+    fn only_what_is_longer_than_sixteen_bytes_takes_the_long_form() {
+        for (len, is_long) in [(1, false), (16, false), (17, true), (255, true)] {
+            assert_eq!(Serializer.requires_two_byte_form(&described(len)), is_long);
+        }
+        assert!(!Serializer.requires_two_byte_form(&ExtensionValues::default()));
+    }
+
+    #[test]
+    fn where_there_is_no_room_nothing_is_written() {
+        let mut buffer = [0; 3];
+        assert_eq!(Serializer.write_to(&mut buffer, &described(4)), 0);
+        assert_eq!(buffer, [0; 3]);
+        assert_eq!(Serializer.write_to(&mut buffer, &described(2)), 2);
+        assert_eq!(buffer, [0xA5, 0xA5, 0]);
+    }
+
+    #[test]
+    fn a_descriptor_is_shown_as_it_is_on_the_wire() {
+        let descriptor = DependencyDescriptor(Bytes::from_static(&[0x80, 1]));
+        assert_eq!(format!("{descriptor:?}"), "DependencyDescriptor([80, 01])");
+    }
+}

@@ -189,6 +189,21 @@ mod tests {
     }
 
     #[test]
+    fn of_two_sequence_headers_the_first_is_shown() {
+        let (out, clear) = transformed(&[0x0a, 1, 7, 0x0a, 1, 8, 0x32, 1, 5], 1).expect("a temporal unit");
+        assert_eq!((&out[..], &clear[..]), (&[0x0a, 1, 7, 0x32, 1, 0x5a][..], &[0x30, 0x08, 7][..]));
+    }
+
+    #[test]
+    fn a_reserved_bit_says_nothing_of_an_extension_or_a_size() {
+        // §6.2.2: decoders ignore the lowest bit, whatever an encoder put there.
+        for unit in [&[0x33, 1, 5][..], &[0x31, 200]] {
+            let (out, clear) = transformed(unit, 1).expect("a temporal unit");
+            assert_eq!((&out[..], &clear[..]), (&[0x32, 1, 0x5a][..], &[0x30][..]));
+        }
+    }
+
+    #[test]
     fn sizes_and_temporal_delimiters_may_come_and_go() {
         let (_, clear) = transformed(&[0x0a, 1, 7, 0x32, 1, 5], 4).expect("a temporal unit");
         for same in [
@@ -250,7 +265,8 @@ mod tests {
             put_leb128(&mut bytes, value);
             assert_eq!(take_leb128(&mut &bytes[..]), Some(value));
         }
-        assert_eq!(take_leb128(&mut &[0x80; 8][..]), None);
+        assert_eq!(take_leb128(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0][..]), Some(0));
+        assert_eq!(take_leb128(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0][..]), None);
         assert_eq!(take_leb128(&mut &[0xff, 0xff, 0xff, 0xff, 0x1f][..]), None); // more than 32 bits
     }
 }

@@ -76,3 +76,43 @@ fn skip_profile_tier_level(bits: &mut Bits<'_>, sub_layers: u32) -> Option<()> {
     bits.skip(len);
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::nal::Family;
+    use super::{H265, PPS, SPS, VPS};
+
+    fn bytes(bits: &str) -> Vec<u8> {
+        let padded = format!("{bits}{}", "1".repeat(bits.len().next_multiple_of(8) - bits.len()));
+        let byte = |at: usize| u8::from_str_radix(&padded[at..at + 8], 2).expect("digits");
+        (0..padded.len()).step_by(8).map(byte).collect()
+    }
+
+    /// A sequence parameter set 5 of video parameter set 10; a bit for each sub-layer that says its profile, or its level.
+    fn sequence_set(sub_layers: usize, profiles: u8, levels: u8) -> Vec<u8> {
+        let (mut flags, mut said) = (String::new(), String::new());
+        for layer in 0..sub_layers {
+            let (profile, level) = (profiles >> layer & 1, levels >> layer & 1);
+            flags += &format!("{profile}{level}");
+            said += &"1".repeat(usize::from(profile) * 88 + usize::from(level) * 8);
+        }
+        let reserved = if sub_layers == 0 { String::new() } else { "00".repeat(8 - sub_layers) };
+        bytes(&format!("1010{sub_layers:03b}1{}{flags}{reserved}{said}00110", "1".repeat(96)))
+    }
+
+    #[test]
+    fn the_id_of_a_sequence_parameter_set_stands_behind_what_its_sub_layers_say() {
+        for sub_layers in 0..7 {
+            for (profiles, levels) in [(0, 0), (0xff, 0xff), (0xff, 0), (0, 0xff), (0b10_1001, 0b01_0011)] {
+                let set = sequence_set(sub_layers, profiles, levels);
+                assert_eq!(H265::set_ids(SPS, &set), Some((5, 10)), "{sub_layers}: {profiles:b}, {levels:b}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_other_sets_begin_with_their_ids() {
+        assert_eq!(H265::set_ids(VPS, &bytes("1010")), Some((10, 0)));
+        assert_eq!(H265::set_ids(PPS, &bytes("00110010")), Some((5, 1)));
+    }
+}

@@ -339,6 +339,13 @@ mod tests {
     }
 
     #[test]
+    fn headers_are_read_without_emulation_prevention() {
+        assert_eq!(rbsp_start(&[0, 0, 3, 1, 0, 0, 3, 0, 3]).to_vec(), [0, 0, 1, 0, 0, 0, 3]);
+        assert_eq!(rbsp_start(&[0, 3, 0, 4, 0, 3]).to_vec(), [0, 3, 0, 4, 0, 3]);
+        assert_eq!(rbsp_start(&[1; 200]).to_vec(), [1; 128]);
+    }
+
+    #[test]
     fn units_are_found_between_start_codes_of_either_length() {
         let nals = |bytes: &[u8]| -> Option<Vec<Vec<u8>>> {
             Some(Nals::of(bytes)?.map(|nal| bytes[nal].to_vec()).collect())
@@ -353,23 +360,39 @@ mod tests {
 
     #[test]
     fn a_key_frame_shows_the_sets_that_its_first_slice_refers_to() {
-        // SPS 0, SPS 1, PPS 0 (of SPS 0), PPS 1 (of SPS 1), an IDR slice with PPS 1; ids in Exp-Golomb: 0 is 1, 1 is 010.
+        // SPS 0, SPS 1, PPS 0 (of SPS 1), PPS 1 (of SPS 0), an IDR slice with PPS 1; ids in Exp-Golomb: 0 is 1, 1 is 010.
         let unit = [
             &[0, 0, 0, 1, 0x67, 77, 0, 30, 0b1000_0000][..],
             &[0, 0, 0, 1, 0x67, 77, 0, 31, 0b0100_0001],
-            &[0, 0, 1, 0x68, 0b1100_0001, 0, 0, 1, 0x68, 0b0100_1001],
+            &[0, 0, 1, 0x68, 0b1010_0001, 0, 0, 1, 0x68, 0b0101_1001],
             &[0, 0, 1, 0x65, 0b1011_0101, 0x11, 0x22], // first_mb 0 (1), slice_type 2 (011), PPS 1 (010)
         ]
         .concat();
         let (mut out, clear) = transformed::<H264>(&unit, &[7, 0, 0, 1]).expect("an access unit");
         let expected = [
-            &[0, 0, 0, 1, 0x67, 77, 0, 31, 0b0100_0001][..],
-            &[0, 0, 0, 1, 0x68, 0b0100_1001, 0, 0, 0, 1, 0x65, 0b1011_0101, 7, 0, 0, 3, 1, 0x80],
+            &[0, 0, 0, 1, 0x67, 77, 0, 30, 0b1000_0000][..],
+            &[0, 0, 0, 1, 0x68, 0b0101_1001, 0, 0, 0, 1, 0x65, 0b1011_0101, 7, 0, 0, 3, 1, 0x80],
         ]
         .concat();
         assert_eq!((&out[..], &clear[..]), (&expected[..], &[0x65, 0b1011_0101][..]));
         assert_eq!(split::<H264>(&mut out).expect("this form").to_vec(), clear);
         assert_eq!(out, [7, 0, 0, 1][..]);
+    }
+
+    #[test]
+    fn a_key_frame_of_h265_shows_three_sets() {
+        let video = [0x40, 1, 0b0010_1111]; // VPS 2
+        let sequence = [&[0x42, 1, 0b0010_0001][..], &[0xff; 12], &[0b0101_1111]].concat(); // SPS 1, of VPS 2
+        let picture = [0x44, 1, 0b0010_0010, 0xff]; // PPS 3, of SPS 1
+        let slice = [0x28, 1, 0b1000_1001]; // IDR_N_LP, with PPS 3
+        let unit = |nals: &[&[u8]]| -> Vec<u8> {
+            nals.iter().flat_map(|nal| [&START_CODE[..], nal].concat()).collect()
+        };
+        let encoded = unit(&[&video, &[0x40, 1, 0b0011_1111], &sequence, &picture, &slice, &slice]);
+        let (out, clear) = transformed::<H265>(&encoded, &[7]).expect("an access unit");
+        let carrier = [&slice[..], &[7, STOP]].concat();
+        assert_eq!(out, unit(&[&video, &sequence, &picture, &carrier])[..]);
+        assert_eq!(clear, slice);
     }
 
     #[test]
@@ -400,6 +423,12 @@ mod tests {
         let (_, clear) =
             transformed::<H265>(&[0, 0, 1, 0x28, 1, 0b1000_0000, 0b1000_0000, 9], &[7]).expect("a unit");
         assert_eq!(clear.len(), 4);
+        // Types 16 to 23 are IRAP pictures. Without the bit that they have more, this is PPS 0, with it a longer one.
+        for kind in 0..32 {
+            let unit = [0, 0, 1, kind << 1, 1, 0b1100_0001, 9];
+            let (_, clear) = transformed::<H265>(&unit, &[7]).expect("a unit");
+            assert_eq!(clear.len(), if (16..24).contains(&kind) { 4 } else { 3 });
+        }
     }
 
     #[test]

@@ -65,8 +65,14 @@ mod tests {
         // Profile 3 has a reserved bit first, so that everything is one bit later: 73 bits.
         let shifted = 0x49_83_42_u32 << 7;
         let mut key = [0b1011_0001, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        key[1..5].copy_from_slice(&shifted.to_be_bytes());
-        assert_eq!(clear_len(&key), Some(10));
+        for (color, len) in [
+            (0b0_000_000, 10),
+            (0b0_011_100, 10), // no RGB, whatever is on either side of it: 73 bits
+            (0b0_111_000, 9),  // RGB, which codes less: 70 bits
+        ] {
+            key[1..5].copy_from_slice(&(shifted | color).to_be_bytes());
+            assert_eq!(clear_len(&key), Some(len));
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Nothing of the media can be seen but the copies.
 
 use bytes::BytesMut;
-use subrosa::Codec;
-use subrosa_rtp::codec;
+use subrosa::{Codec, TrackKind};
+use subrosa_rtp::codec::{self, SealError};
 use subrosa_testkit::media::windows::WindowSet;
+use subrosa_testkit::table::Table;
 
 use crate::clips::{self, frames};
 use crate::pair::Pair;
@@ -64,4 +65,24 @@ fn the_copies_are_those_of_the_table() {
             assert!(expected.contains(&clear.len()), "{codec:?}: {}", clear.len());
         }
     }
+}
+
+#[test]
+fn when_nothing_may_be_sealed_nothing_is_shown() {
+    let mut table = Table::of(&["Ann", "Bob"]);
+    let mut sealer = table.sealer("Bob", TrackKind::Camera);
+    table.remove("Bob");
+    for codec in clips::ALL {
+        let mut out = BytesMut::from(&b"before"[..]);
+        let result = codec::seal(&mut sealer, codec, &frames(codec)[0].data, &mut out);
+        assert_eq!(result.err(), Some(SealError::Seal(subrosa::SealError::Ended)));
+        assert_eq!(out, b"before"[..], "{codec:?}");
+    }
+}
+
+#[test]
+fn the_copies_stay_out_of_logs() {
+    let mut sealed = Pair::new().seal(Codec::Vp8, &frames(Codec::Vp8)[0].data).unwrap();
+    let clear = codec::split(Codec::Vp8, &mut sealed).unwrap();
+    assert_eq!(format!("{clear:?}"), "Clear { len: 10, .. }");
 }

@@ -137,4 +137,11 @@ fn what_receivers_do_to_a_byte_stream_does_not_matter() {
     let as_libwebrtc =
         [&[0, 0, 1, 9, 0xf0, 0, 0, 1, 0x67, 1, 2, 3], &sealed[carrier + 1..], &[0, 0, 0]].concat();
     assert_eq!(pair.open(Codec::H264, &as_libwebrtc).unwrap(), *original);
+
+    let original = &frames(Codec::H265)[0].data;
+    let sealed = pair.seal(Codec::H265, original).unwrap();
+    let carrier = sealed.windows(4).rposition(|window| window == [0, 0, 0, 1]).unwrap();
+    let with_delimiter_and_vps =
+        [&[0, 0, 1, 0x46, 1, 0x50, 0, 0, 1, 0x40, 1, 2, 3], &sealed[carrier + 1..], &[0, 0, 0]].concat();
+    assert_eq!(pair.open(Codec::H265, &with_delimiter_and_vps).unwrap(), *original);
 }

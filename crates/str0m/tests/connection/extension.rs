@@ -76,6 +76,15 @@ fn what_no_extension_can_hold_is_left_out_and_the_packet_sent() {
 }
 
 #[test]
+fn sound_has_no_descriptor() {
+    for (kind, id) in [(MediaKind::Video, Some(12)), (MediaKind::Audio, None)] {
+        let (pair, mid) = Pair::negotiated(plain, plain, one(kind));
+        let agreed = pair.bob.rtc.media(mid).expect("negotiated").remote_extmap();
+        assert_eq!(agreed.id_of(DependencyDescriptor::extension()), id);
+    }
+}
+
+#[test]
 fn an_app_that_uses_its_id_moves_it() {
     let custom = |_| configure(RtcConfig::new().set_extension(12, Extension::PlayoutDelay));
     let (mut pair, mid) = Pair::connected(custom, plain, one(MediaKind::Video));

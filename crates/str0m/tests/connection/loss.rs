@@ -6,9 +6,9 @@ use std::time::Duration;
 use str0m::RtcConfig;
 use str0m::format::{Codec, FormatParams};
 use str0m::media::Frequency;
-use subrosa_str0m::MediaFrame;
+use subrosa_str0m::{Limits, MediaFrame};
 
-use crate::pair::{Clip, Datagram, Pair, one, plain};
+use crate::pair::{Clip, Datagram, LATENCY, Pair, one, plain};
 
 const VP8: u8 = 96;
 const RTX: u8 = 97;
@@ -76,4 +76,25 @@ fn without_repair_whole_frames_arrive_and_the_others_are_reported_lost() {
     let reported = pair.bob.losses().iter().map(|loss| loss.missing_packets).sum::<u64>();
     assert!(reported == lost || reported + 1 == lost, "{reported} of {lost}");
     assert!(pair.ann.sent.iter().all(|packet| packet[1] & 0x7F == VP8));
+}
+
+#[test]
+fn the_next_timeout_is_when_a_loss_is_certain() {
+    let clip = Clip::vp8();
+    let (mut pair, mid) = Pair::connected(without_rtx, without_rtx, one(clip.kind().0));
+    let sender = pair.add_sender(clip.kind().1, clip.codec, mid);
+    // A stream begins with 1.
+    pair.loses = Box::new(|datagram| datagram.to_bob && datagram.rtp().is_some_and(|rtp| rtp.1 == 2));
+    for timestamp in 0..2 {
+        pair.send(sender, &MediaFrame::new(b"a picture", timestamp)).expect("all is in order");
+    }
+    pair.run_for(LATENCY * 2);
+    assert_eq!(pair.bob.receiver.next_timeout(), None, "nothing came behind");
+    let due = pair.now + LATENCY + Limits::default().max_wait;
+    pair.send(sender, &MediaFrame::new(b"a picture", 2)).expect("all is in order");
+    pair.run_for(LATENCY * 2);
+    assert_eq!(pair.bob.receiver.next_timeout(), Some(due));
+    pair.run_for(due - pair.now);
+    assert_eq!(pair.bob.losses().len(), 1);
+    assert_eq!((pair.bob.frames().len(), pair.bob.receiver.next_timeout()), (2, None));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use str0m::bwe::Bitrate;
 use str0m::rtp::{RtpWrite, Ssrc};
 use subrosa::TrackKind;
-use subrosa_str0m::{FrameSender, MediaFrame};
+use subrosa_str0m::{FrameSender, MTU_PAYLOAD, MediaFrame};
 use subrosa_testkit::media::windows::WindowSet;
 
 use crate::pair::{Clip, Pair, one, plain};
@@ -33,6 +33,8 @@ fn arrives_whole_and_unread(clip: &Clip) {
     assert!(media.len() > 1_000, "something to search for");
     assert!(pair.ann.sent.len() >= clip.frames.len(), "something to search in");
     assert!(pair.ann.sent.iter().all(|packet| media.count_in(packet) == 0));
+    let largest = pair.bob.packets.iter().map(|packet| packet.payload.len()).max();
+    assert!(clip.codec.is_audio() || largest == Some(MTU_PAYLOAD), "{largest:?}");
     // 1,150 is what str0m aims for itself.
     assert!(pair.longest <= str0m::DATAGRAM_MTU_TARGET, "a datagram of {} bytes", pair.longest);
 }
