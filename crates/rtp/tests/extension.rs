@@ -225,10 +225,12 @@ fn a_late_keyframe_does_not_bring_its_structure_back() {
     assert_eq!(reader.structure(), Some(writer.structure()));
     assert_eq!(reader.structure().unwrap().template_id_offset(), 2); // not those of the one before
 
-    // A stream that began anew far behind is followed.
-    let anew = LayeredWriter::starting_at(40_000, ScalabilityMode::L1T2).next_frame(layer(0, 0), true);
-    reader.read(&anew.unwrap().packet(true, true)).unwrap();
-    assert_eq!(reader.structure().unwrap().decode_targets(), 2);
+    // One that is more than 128 frames behind this, number 4, is of a stream that began anew, and is followed.
+    for (first, decode_targets) in [(65_412, 1), (65_411, 2)] {
+        let anew = LayeredWriter::starting_at(first, ScalabilityMode::L1T2).next_frame(layer(0, 0), true);
+        reader.read(&anew.unwrap().packet(true, true)).unwrap();
+        assert_eq!(reader.structure().unwrap().decode_targets(), decode_targets);
+    }
 }
 
 #[test]
