@@ -225,10 +225,49 @@ fn a_late_keyframe_does_not_bring_its_structure_back() {
     assert_eq!(reader.structure(), Some(writer.structure()));
     assert_eq!(reader.structure().unwrap().template_id_offset(), 2); // not those of the one before
 
-    // A stream that began anew far behind is followed.
-    let anew = LayeredWriter::starting_at(40_000, ScalabilityMode::L1T2).next_frame(layer(0, 0), true);
-    reader.read(&anew.unwrap().packet(true, true)).unwrap();
-    assert_eq!(reader.structure().unwrap().decode_targets(), 2);
+    // One that is more than 128 frames behind this, number 4, is of a stream that began anew, and is followed.
+    for (first, decode_targets) in [(65_412, 1), (65_411, 2)] {
+        let anew = LayeredWriter::starting_at(first, ScalabilityMode::L1T2).next_frame(layer(0, 0), true);
+        reader.read(&anew.unwrap().packet(true, true)).unwrap();
+        assert_eq!(reader.structure().unwrap().decode_targets(), decode_targets);
+    }
+}
+
+#[test]
+fn the_first_frame_has_number_0() {
+    let mut layered = LayeredWriter::new(ScalabilityMode::L1T1);
+    let mut writer = DescriptorWriter::new(ScalabilityMode::L1T1.structure());
+    let frame =
+        FrameDependencies { decode_target_indications: indications("S"), ..FrameDependencies::default() };
+    for header in [layered.next_frame(layer(0, 0), true), writer.next_frame(&frame, true)] {
+        let read = DescriptorReader::new().read(&header.unwrap().packet(true, true)).unwrap();
+        assert_eq!(read.frame_number, 0);
+    }
+}
+
+#[test]
+fn a_keyframe_without_its_lower_layer_is_not_described() {
+    let mode = ScalabilityMode::new(3, 1, InterLayer::Always).unwrap();
+    let mut writer = LayeredWriter::new(mode);
+    writer.next_frame(layer(0, 0), true).unwrap();
+    // What its highest layer is predicted from was never sent.
+    assert_eq!(writer.next_frame(layer(2, 0), true), Err(WriteError::KeyframeNeeded));
+    writer.next_frame(layer(1, 0), true).unwrap();
+    writer.next_frame(layer(2, 0), true).unwrap();
+}
+
+#[test]
+fn a_server_sees_what_it_may_drop_and_where_it_may_switch() {
+    let (higher, lower) = (0, 1); // decode targets
+    let mut writer = LayeredWriter::new(ScalabilityMode::L1T2);
+    let mut reader = DescriptorReader::new();
+    let mut seen = Vec::new();
+    for (temporal_id, keyframe) in [(0, true), (1, false), (0, false)] {
+        let header = writer.next_frame(layer(0, temporal_id), keyframe).unwrap();
+        let read = reader.read(&header.packet(true, true)).unwrap();
+        seen.push((read.may_be_dropped_for(higher), read.may_switch_to(higher), read.may_switch_to(lower)));
+    }
+    assert_eq!(seen, [(false, true, true), (true, false, false), (false, true, true)]);
 }
 
 #[test]
@@ -250,6 +289,9 @@ fn active_decode_targets_are_told_until_a_keyframe_makes_them_plain() {
     assert_eq!(send(&mut writer, 1, false).1, 0b11);
     assert_eq!(send(&mut writer, 0, true).1, 0b11);
     assert_eq!(send(&mut writer, 1, true), (3, 0b11)); // no mask any more
+    writer.set_active_decode_targets(0b10);
+    writer.set_active_decode_targets(0b11); // thought better of before anybody was told
+    assert_eq!(send(&mut writer, 0, false), (3, 0b11));
 }
 
 #[test]
@@ -354,8 +396,11 @@ fn what_cannot_be_described_is_refused() {
     }
     frame.frame_dependencies = vec![4_096];
     writer.next_frame(&frame, false).unwrap();
-    frame.frame_dependencies = vec![4_096; 200];
+    // 3 bytes, 5 flags, 2 + 12 bits of each difference, 2 bits that end them: 255 bytes are the most.
+    frame.frame_dependencies = vec![4_096; 144];
     assert_eq!(writer.next_frame(&frame, false), Err(WriteError::TooLarge));
+    frame.frame_dependencies.pop();
+    assert_eq!(writer.next_frame(&frame, false).unwrap().max_len(), 255);
     assert_eq!(ScalabilityMode::new(0, 1, InterLayer::Always), Err(UnsupportedMode));
     assert_eq!(ScalabilityMode::new(1, 4, InterLayer::Always), Err(UnsupportedMode));
 }
@@ -383,7 +428,20 @@ fn structures_that_the_format_cannot_say_are_refused() {
         let wrong = template(place, &[], &[0], "SS");
         assert_eq!(new(vec![base(), wrong], &[0, 0]), InvalidStructure::Layers);
     }
+    // There are 4 spatial layers, 8 temporal ones, and the first layer is not coded.
+    let steps = |layers: &[Layer]| -> Vec<_> {
+        layers.iter().map(|place| template(*place, &[], &[0], "SS")).collect()
+    };
+    let spatial = [0, 1, 2, 3, 4].map(|spatial_id| layer(spatial_id, 0));
+    let temporal = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|temporal_id| layer(0, temporal_id));
+    for (layers, most) in [(&spatial[..], 4), (&temporal[..], 8)] {
+        assert!(Structure::new(steps(&layers[..most]), vec![0, 0]).is_ok());
+        assert_eq!(new(steps(layers), &[0, 0]), InvalidStructure::Layers);
+        assert_eq!(new(steps(&layers[1..2]), &[0, 0]), InvalidStructure::Layers);
+    }
     let structure = Structure::new(vec![base()], vec![0, 0]).unwrap();
+    assert_eq!(structure.clone().with_template_id_offset(63).template_id_offset(), 63);
+    assert_eq!(structure.clone().with_template_id_offset(64).template_id_offset(), 0);
     for sizes in [vec![Resolution { width: 0, height: 1 }], vec![Resolution { width: 1, height: 65_537 }]] {
         assert_eq!(structure.clone().with_resolutions(sizes), Err(InvalidStructure::Resolutions));
     }

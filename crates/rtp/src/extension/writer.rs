@@ -115,9 +115,7 @@ impl DescriptorWriter {
     /// From the next frame on every packet tells it (A.4, the second of its three ways: no loss can hide it),
     /// until all are active again and a keyframe was written.
     pub fn set_active_decode_targets(&mut self, mask: u32) {
-        let mask = mask & self.structure.all_active();
-        self.tell_active |= mask != self.active;
-        self.active = mask;
+        self.active = mask & self.structure.all_active();
     }
 
     /// Describes the next frame in decoding order; a keyframe carries the structure.
