@@ -59,33 +59,9 @@
 //!         Opening::Held(_) => Ok(None), // it comes back, opened, from `Opener::released`
 //!     }
 //! }
-//! # use subrosa::{Call, CallConfig, Event, Guest, HostAnswer, Output, Profile, Time, TrackKind, danger};
-//! # fn drain(call: &mut Call) -> Option<subrosa::Message> {
-//! #     let mut last = None;
-//! #     loop {
-//! #         match call.poll_output() {
-//! #             Output::Send(message) => last = Some(message),
-//! #             Output::Event(Event::Roster(roster)) => call.roster_taken(roster.epoch, Time::ZERO).unwrap(),
-//! #             Output::Event(Event::Knock(knock)) => call.admit(&[knock.id], Time::ZERO).unwrap(),
-//! #             Output::Event(_) => {}
-//! #             Output::Timeout(_) => return last,
-//! #         }
-//! #     }
-//! # }
-//! # let profile = |name| Profile::person(name).unwrap();
-//! # let random = |seed| danger::seeded_random([seed; 32]);
-//! # let mut ann = Call::create(&profile("Ann"), &CallConfig::default(), random(1), Time::ZERO).unwrap();
-//! # drain(&mut ann);
-//! # let (bob, knock) = Guest::knock(ann.invite(), &profile("Bob"), random(2)).unwrap();
-//! # ann.handle_message(&knock, Time::ZERO).unwrap();
-//! # let commit = drain(&mut ann).unwrap();
-//! # ann.handle_message(&commit, Time::ZERO).unwrap();
-//! # let answer = drain(&mut ann).unwrap();
-//! # let HostAnswer::Admitted(admission) = bob.open_answer(&answer.payload).unwrap() else { panic!() };
-//! # let mut bob = bob.accept(admission, Time::ZERO).unwrap();
-//! # ann.handle_message(&drain(&mut bob).unwrap(), Time::ZERO).unwrap();
-//! # drain(&mut ann);
-//! # let (mut sealer, mut opener) = (ann.sealer(TrackKind::Camera).unwrap(), bob.opener());
+//! # use subrosa::TrackKind;
+//! # let table = subrosa_testkit::table::Table::of(&["Ann", "Bob"]);
+//! # let (mut sealer, mut opener) = (table.sealer("Ann", TrackKind::Camera), table.opener("Bob"));
 //!
 //! // An access unit of one slice.
 //! let encoded = [0, 0, 0, 1, 0x41, 0x9a, 0x24, 0x6c, 0x41, 0x4f];

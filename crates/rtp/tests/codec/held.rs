@@ -1,21 +1,17 @@
 //! Frames of an epoch that is not reached yet wait, and come back as they were before sealing.
 
-use std::time::Duration;
-
 use bytes::BytesMut;
-use subrosa::{Opening, Time, TrackKind};
+use subrosa::Opening;
 use subrosa_rtp::codec;
 
 use crate::clips::{self, frames};
-use crate::pair::{Pair, admit, drain};
+use crate::pair::Pair;
 
 #[test]
 fn held_frames_come_back_whole() {
-    let Pair { mut ann, mut bob, mut opener, .. } = Pair::new();
-    let now = Time::since_origin(Duration::from_secs(5));
-    let (mut carol, commit) = admit(&mut ann, "Carol", 3, now);
-    drain(&mut carol, now);
-    let mut sealer = carol.sealer(TrackKind::Camera).unwrap();
+    let Pair { mut table, mut sealer, mut opener } = Pair::new();
+    table.is_deaf("Bob");
+    table.admit("Carol");
 
     let mut waiting = Vec::new();
     for codec in clips::ALL {
@@ -28,8 +24,7 @@ fn held_frames_come_back_whole() {
             }
         }
     }
-    bob.handle_message(&commit, now).unwrap();
-    drain(&mut bob, now);
+    table.hears("Bob");
     for (id, original) in waiting {
         let released = opener.released().unwrap();
         assert!(released.outcome.is_ok());
