@@ -72,7 +72,7 @@ fn every_test_that_security_md_names_exists() {
             Some(prefix) => there == module && function.starts_with(prefix),
             None => there == module && function == test,
         };
-        let is_abbreviation = ["t::", "k::", "room::", "call::tests::", "keyring::tests::"].contains(&name);
+        let is_abbreviation = name.ends_with("::");
         seen += 1;
         if !is_abbreviation && !functions.iter().any(fits) {
             missing.push(name);
