@@ -26,8 +26,9 @@ use crate::incoming::Incoming;
 /// Gives the frames, losses and refusals of all tracks of one peer connection, each stream in its order, but for frames that waited for
 /// their key ([`IncomingStreams`] says what can be relied on).
 ///
-/// Tracks come in through [`Tracks`], which the handler of `on_track` keeps. A payload type means the codec of the first track whose packets
-/// begin with it, always whole frames; [`set_codec`](Self::set_codec) overrules that, and is needed for one to which tracks only change. A frame opens only as the codec under which it was sealed.
+/// Tracks come in through [`Tracks`], which the handler of `on_track` keeps. A payload type means the codec of the first track whose
+/// packets begin with it, always whole frames; [`set_codec`](Self::set_codec) overrules that, and is needed for one to which tracks
+/// only change. A frame opens only as the codec under which it was sealed.
 ///
 /// # If nobody calls [`recv`](Self::recv)
 ///
