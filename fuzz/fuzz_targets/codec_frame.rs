@@ -11,16 +11,18 @@ use subrosa_rtp::codec;
 
 const CODECS: [Codec; 6] = [Codec::Opus, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::H265, Codec::Av1];
 
-thread_local!(static STATE: RefCell<(Sealer, Opener, Pair)> = {
+thread_local!(static STATE: RefCell<([Sealer; 2], Opener, Pair)> = {
     let pair = Pair::new();
-    let sealer = pair.bob.sealer(TrackKind::Camera).expect("a track");
-    RefCell::new((sealer, pair.ann.opener(), pair))
+    let sealers =
+        [TrackKind::Camera, TrackKind::Microphone].map(|kind| pair.bob.sealer(kind).expect("a track"));
+    RefCell::new((sealers, pair.ann.opener(), pair))
 });
 
 fuzz_target!(|input: (u8, Vec<u8>, Hostile)| {
     let (which, original, hostile) = input;
     let codec = CODECS[usize::from(which) % CODECS.len()];
-    STATE.with_borrow_mut(|(sealer, opener, _)| {
+    STATE.with_borrow_mut(|(sealers, opener, _)| {
+        let sealer = &mut sealers[usize::from(codec.is_audio())];
         let mut genuine = BytesMut::new();
         if codec::seal(sealer, codec, &original, &mut genuine).is_err() {
             assert!(genuine.is_empty(), "something of a frame that was not sealed");

@@ -32,10 +32,10 @@
 //! * **The stack stays as it is**: it packetizes, repairs and asks for keyframes as for media in clear (str0m in its frame mode, not as
 //!   `subrosa_str0m::configure` sets it). `a=sframe` is not for this form, since it promises the payload format of the draft.
 //! * **The form is authenticated**: what an adapter sealed does not open here, nor the other way round. A call's apps agree on one.
-//! * **R16**: what opens may still be sound on a camera's track, if its sender wants that. Drop a frame where
-//!   `opened.track.kind().is_audio() != codec.is_audio()`, and route by `opened.sender` and `opened.track`.
-//! * **Frames that came before their key** come out of [`Opener::released`], under the number that [`Opening::Held`] gave: keep the
-//!   timestamp by it, and call it until `None` after `Event::EpochOpened`, and now and then.
+//! * **R16**: route by `opened.sender` and `opened.track`, never by what the stack says.
+//! * **Frames that came before their key** come out of [`Opener::released`], under the number that [`Opening::Held`] gave: keep codec
+//!   and timestamp by it, and call it until `None` after `Event::EpochOpened`, and now and then. Here the app has to look that the track
+//!   is of the codec's kind, as [`open`] does: drop a frame where `opened.track.kind().is_audio() != codec.is_audio()`.
 //! * **Keyframes**: somebody who was let in needs one. `Event::KeyframeNeeded` names the tracks ([`Sealer::track`]).
 //! * **A sealer for each track**, which is each simulcast layer and each microphone; an opener for each thread that receives.
 //! * **Errors of [`seal`]** are no reason to send the frame as it is: it is for nobody. `NotReady` and `Paused` pass.
@@ -83,7 +83,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use bytes::{Buf, BytesMut};
-use subrosa::{Codec, FrameError, Metadata, Opener, Opening, Sealed, Sealer};
+use subrosa::{Codec, FrameError, Metadata, Opened, Opener, Opening, Sealed, Sealer};
 use thiserror::Error;
 
 use bits::Short;
@@ -117,6 +117,14 @@ pub enum OpenError {
     /// The SFrame was refused.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// It is authentic, but sound on a picture's track or the other way round (R16).
+    #[error("{codec:?} on a track of kind {:?}", from.track.kind())]
+    WrongKind {
+        /// Who sealed it, and on which track.
+        from: Opened,
+        /// The codec.
+        codec: Codec,
+    },
 }
 
 /// Why no SFrame was found in a frame.
@@ -183,10 +191,18 @@ fn append(sealer: &mut Sealer, codec: Codec, frame: &[u8], out: &mut BytesMut) -
 ///
 /// # Errors
 /// [`OpenError::NotThisForm`] before anything is decrypted, or [`OpenError::Frame`] as of [`Opener::open`]: its fault is
-/// `Unauthentic` where a copy in clear is not as the sender wrote it, or where the codec is another.
+/// `Unauthentic` where a copy in clear is not as the sender wrote it, or where the codec is another. [`OpenError::WrongKind`] if the
+/// track is of another kind than the codec.
 pub fn open(opener: &mut Opener, codec: Codec, frame: &mut BytesMut) -> Result<Opening, OpenError> {
     let clear = split(codec, frame)?;
-    Ok(opener.open(Metadata::codec_aware(codec).with(&clear), frame)?)
+    match opener.open(Metadata::codec_aware(codec).with(&clear), frame)? {
+        // R16: receivers drop what does not match.
+        Opening::Opened(from) if from.track.kind().is_audio() != codec.is_audio() => {
+            frame.clear();
+            Err(OpenError::WrongKind { from, codec })
+        }
+        opening => Ok(opening),
+    }
 }
 
 /// What of a frame travels in clear and is authenticated with it, in the form in which no stack changes it.

@@ -8,20 +8,29 @@ use subrosa_testkit::table::Table;
 /// Ann seals, Bob opens.
 pub(crate) struct Pair {
     pub(crate) table: Table,
+    /// Of her camera.
     pub(crate) sealer: Sealer,
+    microphone: Sealer,
     pub(crate) opener: Opener,
 }
 
 impl Pair {
     pub(crate) fn new() -> Self {
         let table = Table::of(&["Ann", "Bob"]);
-        let (sealer, opener) = (table.sealer("Ann", TrackKind::Camera), table.opener("Bob"));
-        Self { table, sealer, opener }
+        let (sealer, microphone) =
+            (table.sealer("Ann", TrackKind::Camera), table.sealer("Ann", TrackKind::Microphone));
+        let opener = table.opener("Bob");
+        Self { table, sealer, microphone, opener }
+    }
+
+    /// The sealer of a track of the codec's kind.
+    pub(crate) fn sealer_for(&mut self, codec: Codec) -> &mut Sealer {
+        if codec.is_audio() { &mut self.microphone } else { &mut self.sealer }
     }
 
     pub(crate) fn seal(&mut self, codec: Codec, frame: &[u8]) -> Result<BytesMut, SealError> {
         let mut out = BytesMut::new();
-        codec::seal(&mut self.sealer, codec, frame, &mut out)?;
+        codec::seal(self.sealer_for(codec), codec, frame, &mut out)?;
         Ok(out)
     }
 

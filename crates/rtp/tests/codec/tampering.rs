@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use subrosa::{Codec, FrameFault};
-use subrosa_rtp::codec::{NotThisForm, OpenError};
+use subrosa_rtp::codec::{self, NotThisForm, OpenError};
 
 use crate::clips::{self, frames};
 use crate::pair::Pair;
@@ -95,6 +95,19 @@ fn a_frame_of_one_codec_is_refused_as_another() {
 }
 
 #[test]
+fn sound_on_a_cameras_track_is_refused_and_pictures_on_a_microphones() {
+    for (codec, other) in [(Codec::Opus, Codec::Vp8), (Codec::Vp8, Codec::Opus)] {
+        let mut pair = Pair::new();
+        let mut frame = BytesMut::new();
+        let original = samples(codec).remove(0);
+        codec::seal(pair.sealer_for(other), codec, &original, &mut frame).unwrap();
+        let refused = codec::open(&mut pair.opener, codec, &mut frame);
+        assert!(matches!(refused, Err(OpenError::WrongKind { .. })), "{refused:?}");
+        assert!(frame.is_empty(), "nothing of it is left to be played by mistake");
+    }
+}
+
+#[test]
 fn frames_in_clear_are_never_let_through() {
     for codec in clips::ALL {
         let mut pair = Pair::new();
@@ -109,7 +122,7 @@ fn a_whole_frame_sframe_is_refused_in_this_form_and_the_other_way_round() {
     let mut pair = Pair::new();
     let opus = [0x68, 1, 2, 3];
     let mut whole = BytesMut::new();
-    pair.sealer.seal(subrosa::Metadata::frame(Codec::Opus), &opus, &mut whole).unwrap();
+    pair.sealer_for(Codec::Opus).seal(subrosa::Metadata::frame(Codec::Opus), &opus, &mut whole).unwrap();
     let refused = pair.open(Codec::Opus, &whole);
     assert!(matches!(refused, Err(OpenError::Frame(error)) if error.reason == FrameFault::Unauthentic));
     let mut sealed = pair.seal(Codec::Opus, &opus).unwrap();
