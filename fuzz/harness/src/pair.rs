@@ -1,6 +1,5 @@
-//! What the fuzz targets share: a call of two, the same in each run.
+//! A call of two, the same in each run.
 
-use arbitrary::Arbitrary;
 use bytes::Bytes;
 use subrosa::{
     Call, CallConfig, Codec, Event, Guest, HostAnswer, Message, Metadata, Output, Profile, Time, danger,
@@ -9,43 +8,18 @@ use subrosa::{
 /// The metadata of the targets' frames.
 pub const METADATA: Metadata<'static> = Metadata::frame(Codec::Vp8);
 
-/// How the fuzzer makes hostile bytes: out of nothing, or out of something genuine.
-#[derive(Arbitrary, Debug)]
-pub enum Hostile {
-    /// Just these bytes.
-    Raw(Vec<u8>),
-    /// The genuine message, with bytes changed at some places, then cut to a length, then with something behind it.
-    Mutated { changes: Vec<(u16, u8)>, keep: Option<u16>, tail: Vec<u8> },
-}
-
-impl Hostile {
-    /// Returns the bytes, given a genuine message.
-    pub fn bytes(&self, genuine: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Raw(bytes) => bytes.clone(),
-            Self::Mutated { changes, keep, tail } => {
-                let mut bytes = genuine.to_vec();
-                for (at, change) in changes {
-                    let at = usize::from(*at) % bytes.len();
-                    bytes[at] ^= change;
-                }
-                bytes.truncate(keep.map_or(usize::MAX, usize::from));
-                bytes.extend_from_slice(tail);
-                bytes
-            }
-        }
-    }
-}
-
 /// Ann, who founded the call, and Bob, whom she admitted.
 pub struct Pair {
+    /// Who founded it.
     pub ann: Call,
+    /// Whom she admitted.
     pub bob: Call,
     /// What Bob has said, and Ann has not heard: that he has the keys.
     pub said_by_bob: Vec<Message>,
 }
 
 impl Pair {
+    /// Makes the call.
     pub fn new() -> Self {
         let now = Time::ZERO;
         let random = |seed| danger::seeded_random([seed; 32]);
