@@ -254,8 +254,8 @@ impl<'a> Description<'a> {
         let groups = description.session.iter().filter_map(|line| content(line).strip_prefix("a=group:"));
         let grouped: BTreeSet<&str> = groups.flat_map(|group| group.split_whitespace().skip(1)).collect();
         for section in &mut description.sections {
-            let mut mids = section.lines.iter().filter_map(|line| content(line).strip_prefix("a=mid:"));
-            section.is_grouped = mids.any(|mid| grouped.contains(mid.trim()));
+            let is_grouped = section.mids().any(|mid| grouped.contains(mid));
+            section.is_grouped = is_grouped;
         }
         description
     }
@@ -272,10 +272,12 @@ impl<'a> Description<'a> {
             return Err(Downgrade::Malformed);
         }
         let description = Self::read(text);
-        if description.sections.iter().any(|section| section.port().is_none()) {
-            return Err(Downgrade::Malformed);
-        }
-        Ok(description)
+        // RFC 5888 §9.1: a mid names one section. Otherwise a group that one section left would keep another alive.
+        let mids: Vec<_> = description.sections.iter().flat_map(Section::mids).collect();
+        let are_unlike = mids.len() == mids.iter().collect::<BTreeSet<_>>().len();
+        let is_sound = |section: &Section<'_>| section.port().is_some() && section.mids().count() <= 1;
+        let is_sound = are_unlike && description.sections.iter().all(is_sound);
+        is_sound.then_some(description).ok_or(Downgrade::Malformed)
     }
 
     /// What a line that is added ends in, as the others do.
@@ -401,7 +403,12 @@ impl Section<'_> {
     }
 
     fn mid(&self) -> Option<&str> {
-        self.lines.iter().find_map(|line| content(line).strip_prefix("a=mid:"))
+        self.mids().next()
+    }
+
+    /// More than one is an error; spaces around it are taken off by some parsers.
+    fn mids(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().filter_map(|line| content(line).strip_prefix("a=mid:").map(str::trim))
     }
 
     fn name(&self, index: usize, kind: MediaKind) -> MediaSection {

@@ -19,5 +19,19 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: &[Target] =
-    &[targets::codec_frame::TARGET, targets::handle_message::TARGET, targets::open_frame::TARGET];
+pub const TARGETS: &[Target] = &[
+    targets::codec_frame::TARGET,
+    targets::codec_split::TARGET,
+    targets::dependency_descriptor::TARGET,
+    targets::exported_key::TARGET,
+    targets::fragments::TARGET,
+    targets::frame_marking::TARGET,
+    targets::handle_message::TARGET,
+    targets::held_frames::TARGET,
+    targets::incoming_streams::TARGET,
+    targets::open_frame::TARGET,
+    targets::reassembly::TARGET,
+    targets::sdp::TARGET,
+    targets::sframe_header::TARGET,
+    targets::standalone_frame::TARGET,
+];
