@@ -18,7 +18,9 @@ use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sframe::CipherSuite as TheirSuite;
 use sframe::frame::{EncryptedFrameView, MediaFrameView, MonotonicCounter};
 use sframe::key::{DecryptionKey, EncryptionKey};
-use subrosa::sframe::{CipherSuite, KeyId, MAX_HEADER_LEN, StaticOpener, StaticSealer, TAG_LEN, UniqueKey};
+use subrosa::sframe::{
+    CipherSuite, KeyId, MAX_HEADER_LEN, MAX_TAG_LEN, StaticOpener, StaticSealer, UniqueKey,
+};
 use subrosa::{
     Call, CallConfig, Codec, Event, Guest, HostAnswer, Message, Metadata, Opener, Opening, Output, Profile,
     Random, Sealer, Time, TrackKind,
@@ -78,7 +80,7 @@ impl Suite {
 
 /// A buffer with the headroom that sealing in place wants, then the payload, then room for the tag.
 fn with_headroom(size: usize) -> BytesMut {
-    let mut frame = BytesMut::with_capacity(MAX_HEADER_LEN + size + TAG_LEN);
+    let mut frame = BytesMut::with_capacity(MAX_HEADER_LEN + size + MAX_TAG_LEN);
     frame.resize(MAX_HEADER_LEN + size, 0x2a);
     frame
 }
@@ -91,7 +93,7 @@ fn empty(size: usize) -> BytesMut {
 }
 
 fn empty_vec(size: usize) -> Vec<u8> {
-    let mut buffer = vec![0x2a; RAW_METADATA.len() + MAX_HEADER_LEN + size + TAG_LEN];
+    let mut buffer = vec![0x2a; RAW_METADATA.len() + MAX_HEADER_LEN + size + MAX_TAG_LEN];
     buffer.clear();
     buffer
 }

@@ -1,8 +1,10 @@
 //! What can break the promises of a call when it is used wrongly. Nothing here is needed by an ordinary app.
 
-use crate::call::Call;
+use crate::call::{Admission, Call, CallConfig, CreateError, FreshKeys, Guest, JoinError, Profile, Tags};
 use crate::crypto::Random;
+use crate::group::EngineError;
 use crate::keyring::ExportError;
+use crate::time::Time;
 use crate::track::TrackKind;
 
 pub use crate::keyring::ExportedKey;
@@ -30,6 +32,31 @@ pub fn seeded_random(seed: [u8; 32]) -> Random {
 /// [`ExportError`] if nothing may be sealed now, or the epoch's tracks of this kind are used up.
 pub fn export_sealing_key(call: &Call, kind: TrackKind) -> Result<ExportedKey, ExportError> {
     call.export_sealing(kind)
+}
+
+/// Founds a call whose frames have tags shorter than 16 bytes, if the configuration says so: [`Call::create`], which refuses that.
+///
+/// See [`CipherSuite`](crate::CipherSuite) for how often a forged frame is then taken for genuine. Guests have to agree, each with
+/// [`accept_short_tags`]. What members say beside the media keeps full tags.
+///
+/// # Errors
+/// As [`Call::create`].
+pub fn create_with_short_tags(
+    profile: &Profile,
+    config: &CallConfig,
+    random: Random,
+    now: Time,
+) -> Result<Call, CreateError> {
+    let keys = FreshKeys::generate(&random).map_err(|_| EngineError("no randomness"))?;
+    Call::found(profile, keys, &[], config, Tags::Any, random, now)
+}
+
+/// Joins a call even if its frames have tags shorter than 16 bytes: [`Guest::accept`], which refuses that. Also for who knocks again.
+///
+/// # Errors
+/// As [`Guest::accept`].
+pub fn accept_short_tags(guest: Guest, admission: Admission, now: Time) -> Result<Call, JoinError> {
+    guest.enter(admission, Tags::Any, now)
 }
 
 /// What a participant with a tampered client could send, to show that the others ignore it. Whoever writes his own client can do

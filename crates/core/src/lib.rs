@@ -37,8 +37,9 @@
 //! The rules that a call keeps are numbered R1 to R25; comments cite them where they are enforced, and `SECURITY.md` lists
 //! them with the test that shows each.
 //!
-//! Features: `mls` (default) is the call; without it only [`sframe`] is built, for applications with keys of their own. `tampered`
-//! adds what a tampered client could send, for demonstrations that it is ignored; no app needs it.
+//! Features, each of which only adds: `mls` (default) is the call; without it only [`sframe`] is built, for applications with keys of their
+//! own. `aws-lc-rs` is a second [backend](sframe::Backend) for AES-GCM. `ctr-hmac` are the suites with short tags, which calls refuse
+//! (see [`CipherSuite`]). `tampered` adds what a tampered client could send, for demonstrations that it is ignored; no app needs it.
 //!
 //! The public interface is:
 

@@ -5,11 +5,11 @@ mod common;
 use allocation_counter::measure;
 use bytes::BytesMut;
 use common::SUITES;
-use subrosa::sframe::{KeyId, MAX_HEADER_LEN, StaticOpener, StaticSealer, TAG_LEN, UniqueKey};
+use subrosa::sframe::{KeyId, MAX_HEADER_LEN, MAX_TAG_LEN, StaticOpener, StaticSealer, UniqueKey};
 
 const SIZES: [usize; 7] = [20, 100, 160, 1200, 1201, 5000, 10_000];
 const FRAMES: usize = 200;
-const LARGEST_FRAME: usize = MAX_HEADER_LEN + 10_000 + TAG_LEN;
+const LARGEST_FRAME: usize = MAX_HEADER_LEN + 10_000 + MAX_TAG_LEN;
 
 /// What one frame goes through; the buffer is the same for all.
 type Seal<'a> = dyn FnMut(&[u8], &mut BytesMut) + 'a;
@@ -53,7 +53,7 @@ fn the_counter_counts() {
 
 #[test]
 fn standalone_frames_allocate_nothing() {
-    for suite in SUITES {
+    for &suite in SUITES {
         let sealer = |kid| StaticSealer::new(UniqueKey::assume_unique(suite, KeyId(kid), &[1; 16]));
         let (mut appending, mut in_place, mut opener) = (sealer(1), sealer(2), StaticOpener::new(suite));
         opener.add_key(KeyId(1), &[1; 16]);
@@ -71,7 +71,7 @@ fn standalone_frames_allocate_nothing() {
 fn frames_of_a_call_allocate_nothing() {
     use common::room::{FRAME, Room};
     use subrosa::Opening;
-    for suite in SUITES {
+    for &suite in SUITES {
         let room = Room::with_guests(suite, &["Bob"]);
         let (mut appending, mut in_place, mut opener) = (room.camera(0), room.camera(0), room.opener(1));
         let metadata = FRAME.with(b"bytes that stay clear");

@@ -143,7 +143,7 @@ fn damaged_invites_are_refused_or_are_other_invites() {
 
 #[test]
 fn damaged_standalone_frames_are_refused_and_the_genuine_one_opens() {
-    for suite in SUITES {
+    for &suite in SUITES {
         let sealer = StaticSealer::new(UniqueKey::assume_unique(suite, KeyId(9), &[3; 32]));
         let mut opener = StaticOpener::new(suite);
         opener.add_key(KeyId(9), &[3; 32]);
@@ -174,7 +174,7 @@ fn damaged_standalone_frames_are_refused_and_the_genuine_one_opens() {
 
 #[test]
 fn damaged_frames_of_a_call_are_refused_and_the_genuine_one_opens() {
-    for suite in SUITES {
+    for &suite in SUITES {
         let room = Room::with_guests(suite, &["Bob", "Carl"]);
         let state = RefCell::new((room.camera(0), room.camera(2), room.opener(1)));
         check(2000, (damage(), vec(any::<u8>(), 0..100)), |(damage, payload)| {

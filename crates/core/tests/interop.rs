@@ -1,15 +1,16 @@
-//! Frames travel between this crate and the published crate `sframe`, both ways, for both suites.
+//! Frames travel between this crate and the published crate `sframe` on ring, both ways, for both suites with AES-GCM.
 
 mod common;
 
 use bytes::BytesMut;
-use common::{Dice, SUITES, header};
+use common::{Dice, header};
 use sframe::CipherSuite as TheirSuite;
 use sframe::frame::{EncryptedFrameView, MediaFrameView, SingleUseCounter};
 use sframe::key::{DecryptionKey, EncryptionKey};
 use subrosa::sframe::{CipherSuite, KeyId, StaticOpened, StaticOpener, StaticSealer, UniqueKey};
 
 const FRAMES: usize = 1000;
+const GCM: [CipherSuite; 2] = [CipherSuite::Aes128GcmSha256, CipherSuite::Aes256GcmSha512];
 
 fn theirs(suite: CipherSuite) -> TheirSuite {
     match suite {
@@ -42,7 +43,7 @@ fn draw(dice: &mut Dice) -> Draw {
 
 #[test]
 fn frames_sealed_here_open_there() {
-    for suite in SUITES {
+    for suite in GCM {
         let mut dice = Dice::new(1);
         for _ in 0..FRAMES {
             let Draw { kid, base_key, metadata, payload } = draw(&mut dice);
@@ -68,7 +69,7 @@ fn frames_sealed_here_open_there() {
 
 #[test]
 fn frames_sealed_there_open_here() {
-    for suite in SUITES {
+    for suite in GCM {
         let mut dice = Dice::new(2);
         for _ in 0..FRAMES {
             let Draw { kid, base_key, metadata, payload } = draw(&mut dice);
@@ -92,7 +93,7 @@ fn frames_sealed_there_open_here() {
 /// What is authenticated is so for both: a frame damaged on the way opens on neither side.
 #[test]
 fn a_damaged_frame_opens_on_neither_side() {
-    for suite in SUITES {
+    for suite in GCM {
         let mut sealer = StaticSealer::new(UniqueKey::assume_unique(suite, KeyId(1), &[7; 16]));
         let mut frame = BytesMut::new();
         sealer.seal(b"metadata", b"payload", &mut frame).expect("it seals");

@@ -7,7 +7,8 @@ use common::header;
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 use subrosa::sframe::{
-    CipherSuite, Header, HeaderError, KeyId, MAX_HEADER_LEN, OpenError, StaticOpener, StaticSealer, UniqueKey,
+    Backend, CipherSuite, Header, HeaderError, KeyId, MAX_HEADER_LEN, OpenError, StaticOpener, StaticSealer,
+    UniqueKey,
 };
 
 fn vectors(kind: &str) -> Vec<Value> {
@@ -54,15 +55,24 @@ fn frames() -> Vec<FrameVector> {
         })
     };
     let frames: Vec<_> = vectors("frame").iter().filter_map(frame).collect();
-    assert_eq!(frames.len(), 2, "suites 4 and 5");
+    assert_eq!(frames.len(), CipherSuite::ALL.len(), "one for each suite that is built");
     frames
 }
 
+/// Each vector with each backend: in a build with all features that is 5 × 2, with the default ones 2 × 1.
+fn frames_by_backend() -> Vec<(FrameVector, Backend)> {
+    Backend::ALL.iter().flat_map(|backend| frames().into_iter().map(|vector| (vector, *backend))).collect()
+}
+
 impl FrameVector {
-    fn opener(&self) -> StaticOpener {
-        let mut opener = StaticOpener::new(self.suite);
+    fn opener(&self, backend: Backend) -> StaticOpener {
+        let mut opener = StaticOpener::on(backend, self.suite);
         opener.add_key(self.kid, &self.base_key);
         opener
+    }
+
+    fn sealer(&self, backend: Backend) -> StaticSealer {
+        StaticSealer::new(UniqueKey::assume_unique_on(backend, self.suite, self.kid, &self.base_key))
     }
 }
 
@@ -125,24 +135,27 @@ fn of_all_ways_to_write_a_header_only_the_shortest_is_read() {
 /// No counter is in the public API, so the vector's is reached as any sealer reaches it: one frame after the other.
 #[test]
 fn frames_are_sealed_as_in_appendix_c_3() {
-    for vector in frames() {
-        let key = UniqueKey::assume_unique(vector.suite, vector.kid, &vector.base_key);
-        let mut sealer = StaticSealer::new(key);
+    for (vector, backend) in frames_by_backend() {
+        let mut sealer = vector.sealer(backend);
         let mut frame = BytesMut::new();
         for _ in 0..=vector.counter {
             frame.clear();
             sealer.seal(&vector.metadata, &vector.plaintext, &mut frame).expect("it seals");
         }
         assert_eq!(header(&frame), Header { kid: vector.kid, counter: vector.counter });
-        assert_eq!(HEXLOWER.encode(&frame), HEXLOWER.encode(&vector.sealed), "{:?}", vector.suite);
+        assert_eq!(
+            HEXLOWER.encode(&frame),
+            HEXLOWER.encode(&vector.sealed),
+            "{:?} {backend:?}",
+            vector.suite
+        );
     }
 }
 
 #[test]
 fn frames_are_sealed_in_place_as_in_appendix_c_3() {
-    for vector in frames() {
-        let key = UniqueKey::assume_unique(vector.suite, vector.kid, &vector.base_key);
-        let mut sealer = StaticSealer::new(key);
+    for (vector, backend) in frames_by_backend() {
+        let mut sealer = vector.sealer(backend);
         let mut frame = BytesMut::new();
         for _ in 0..=vector.counter {
             frame.clear();
@@ -150,24 +163,30 @@ fn frames_are_sealed_in_place_as_in_appendix_c_3() {
             frame.extend_from_slice(&vector.plaintext);
             sealer.seal_in_place(&vector.metadata, &mut frame).expect("it seals");
         }
-        assert_eq!(HEXLOWER.encode(&frame), HEXLOWER.encode(&vector.sealed), "{:?}", vector.suite);
+        assert_eq!(
+            HEXLOWER.encode(&frame),
+            HEXLOWER.encode(&vector.sealed),
+            "{:?} {backend:?}",
+            vector.suite
+        );
     }
 }
 
 #[test]
 fn frames_are_opened_as_in_appendix_c_3() {
-    for vector in frames() {
+    for (vector, backend) in frames_by_backend() {
         let mut frame = BytesMut::from(&vector.sealed[..]);
-        let opened = vector.opener().open(&vector.metadata, &mut frame).expect("it opens");
+        let opened = vector.opener(backend).open(&vector.metadata, &mut frame).expect("it opens");
         assert_eq!((opened.kid, opened.counter), (vector.kid, vector.counter));
         assert_eq!(&frame[..], vector.plaintext);
     }
 }
 
 #[test]
-fn the_frames_of_the_other_suite_do_not_open() {
+fn the_frames_of_another_suite_do_not_open() {
     let frames = frames();
-    for (vector, other) in [(&frames[0], &frames[1]), (&frames[1], &frames[0])] {
+    let pairs = frames.iter().flat_map(|vector| frames.iter().map(move |other| (vector, other)));
+    for (vector, other) in pairs.filter(|(vector, other)| vector.suite != other.suite) {
         let mut opener = StaticOpener::new(other.suite);
         opener.add_key(vector.kid, &vector.base_key);
         let mut frame = BytesMut::from(&vector.sealed[..]);
@@ -177,15 +196,19 @@ fn the_frames_of_the_other_suite_do_not_open() {
 
 #[test]
 fn a_frame_that_is_cut_off_is_truncated_or_not_authentic() {
-    for vector in frames() {
-        let shortest = header(&vector.sealed).encoded_len() + subrosa::sframe::TAG_LEN;
+    for (vector, backend) in frames_by_backend() {
+        let shortest = header(&vector.sealed).encoded_len() + vector.suite.tag_len();
         for len in 0..vector.sealed.len() {
             let mut frame = BytesMut::from(&vector.sealed[..len]);
             let expected = match len {
                 _ if len < shortest => OpenError::Malformed(HeaderError::Truncated),
                 _ => OpenError::Unauthentic,
             };
-            assert_eq!(vector.opener().open(&vector.metadata, &mut frame), Err(expected), "{len} bytes");
+            assert_eq!(
+                vector.opener(backend).open(&vector.metadata, &mut frame),
+                Err(expected),
+                "{len} bytes"
+            );
         }
     }
 }

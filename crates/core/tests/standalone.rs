@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use common::{SUITES, header, with_bit_turned};
 use subrosa::sframe::{
     CipherSuite, HeaderError, KeyId, MAX_HEADER_LEN, OpenError, SealError, StaticOpened, StaticOpener,
-    StaticSealer, TAG_LEN, UniqueKey,
+    StaticSealer, UniqueKey,
 };
 
 const KID: KeyId = KeyId(300);
@@ -31,12 +31,12 @@ fn seal(sealer: &mut StaticSealer, payload: &[u8]) -> BytesMut {
 
 #[test]
 fn what_was_sealed_opens_and_nothing_of_it_is_readable() {
-    for suite in SUITES {
+    for &suite in SUITES {
         let (mut sealer, mut opener) = (sealer(suite, KID), opener(suite));
         for counter in 0..300 {
             let payload = b"a picture of the room";
             let mut frame = seal(&mut sealer, payload);
-            assert_eq!(frame.len(), header(&frame).encoded_len() + payload.len() + TAG_LEN);
+            assert_eq!(frame.len(), header(&frame).encoded_len() + payload.len() + suite.tag_len());
             assert!(!frame.windows(4).any(|window| payload.windows(4).any(|clear| clear == window)));
             assert_eq!(opener.open(b"metadata", &mut frame), Ok(StaticOpened { kid: KID, counter }));
             assert_eq!(&frame[..], payload);
@@ -47,7 +47,7 @@ fn what_was_sealed_opens_and_nothing_of_it_is_readable() {
 /// The two ways to seal differ in where the payload stands, not in the frame.
 #[test]
 fn in_place_and_appended_are_the_same_frames() {
-    for suite in SUITES {
+    for &suite in SUITES {
         let (mut appending, mut in_place) = (sealer(suite, KID), sealer(suite, KID));
         for len in (0..400).chain([65_536]) {
             let payload = vec![len as u8; len];
@@ -95,7 +95,7 @@ fn a_forged_frame_does_not_move_the_window() {
     }
     // The highest counter there is, under a known key: it would push all others out of the window.
     let mut far = BytesMut::from(&frame[..3]);
-    far.extend_from_slice(&[0xff; 8 + 7 + TAG_LEN]);
+    far.extend_from_slice(&[0xff; 8 + 7 + 16]);
     far[0] |= 0x0f;
     assert_eq!((header(&far).kid, header(&far).counter), (KID, u64::MAX));
     assert_eq!(opener.open(b"metadata", &mut far), Err(OpenError::Unauthentic));
@@ -149,7 +149,7 @@ fn a_frame_that_is_cut_off_is_refused_at_every_length() {
     for len in 0..frame.len() {
         let error = opener.open(b"metadata", &mut BytesMut::from(&frame[..len])).expect_err("cut off");
         match len {
-            _ if len < header(&frame).encoded_len() + TAG_LEN => {
+            _ if len < header(&frame).encoded_len() + SUITE.tag_len() => {
                 assert_eq!(error, OpenError::Malformed(HeaderError::Truncated), "{len}");
             }
             _ => assert_eq!(error, OpenError::Unauthentic, "{len}"),

@@ -4,7 +4,7 @@ use std::iter::FusedIterator;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use subrosa::sframe::{MAX_HEADER_LEN, TAG_LEN};
+use subrosa::sframe::{MAX_HEADER_LEN, MAX_TAG_LEN};
 
 use crate::descriptor::{Descriptor, Form};
 
@@ -100,7 +100,7 @@ impl Packetizer {
     /// Returns how long a payload may be before it is sealed, so that it fits into one packet afterwards, whatever the length of
     /// the SFrame header: the MTU to tell a codec's packetizer in the per-packet form.
     pub const fn media_payload(&self) -> usize {
-        self.room.saturating_sub(MAX_HEADER_LEN + TAG_LEN)
+        self.room.saturating_sub(MAX_HEADER_LEN + MAX_TAG_LEN)
     }
 
     /// Returns what it cuts.

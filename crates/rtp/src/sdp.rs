@@ -294,9 +294,10 @@ impl<'a> Description<'a> {
         let mut moves = BTreeMap::new();
         for line in &mut self.session {
             let Some(group) = content(line).strip_prefix("a=group:") else { continue };
-            let mut tokens = group.split(' ');
+            // Apart at the same places as when it was read, which are more than the grammar has.
+            let mut tokens = group.split_whitespace();
             let semantics = tokens.next().unwrap_or_default();
-            let mids: Vec<&str> = tokens.filter(|mid| !mid.is_empty()).collect();
+            let mids: Vec<&str> = tokens.collect();
             let left: Vec<&str> = mids.iter().copied().filter(|mid| !gone.contains(*mid)).collect();
             if left.len() == mids.len() {
                 continue;

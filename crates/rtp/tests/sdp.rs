@@ -202,6 +202,15 @@ fn two_sections_of_one_name_are_no_description() {
     assert_eq!(sdp::answer_refusing(&twice, &twice), Err(Downgrade::Malformed));
 }
 
+/// Found by fuzzing: a mid behind a tab was in the group for who asked whether it is alive, and not for who took it out.
+#[test]
+fn a_refused_section_leaves_a_group_whose_mids_are_apart_by_tabs() {
+    let offer = CHROMIUM_OFFER.replace("a=group:BUNDLE 0 1", "a=group:BUNDLE 0\t1");
+    assert_ne!(offer, CHROMIUM_OFFER);
+    let refusing = sdp::answer_refusing(&offer, &offer).expect("a description");
+    assert_eq!(sdp::check(&offer, &refusing), Ok(()), "{refusing}");
+}
+
 #[test]
 fn what_was_not_offered_cannot_be_accepted() {
     let offer = sdp::offer(CHROMIUM_OFFER);

@@ -10,7 +10,7 @@ use super::identity::{Contact, FreshKeys, MAX_PROOF_LEN};
 use super::invite::Invite;
 use super::knock::{self, Answer, AnswerKey, Told};
 use super::message::{Lane, Message};
-use super::policy::Policy;
+use super::policy::{Policy, Tags};
 use super::profile::Profile;
 use super::roster::{Fingerprint, participant_id};
 use crate::crypto::Random;
@@ -143,15 +143,24 @@ impl Guest {
     /// [`JoinError::Refused`] unless the group is the link's call, bound to the link's secret and to nothing else, made by a
     /// host of its policy, and with the leaf that this guest sent (R11). The guest is used up; to try again, knock again.
     pub fn accept(self, admission: Admission, now: Time) -> Result<Call, JoinError> {
+        self.enter(admission, Tags::Full, now)
+    }
+
+    pub(crate) fn enter(self, admission: Admission, tags: Tags, now: Time) -> Result<Call, JoinError> {
         let (psk, psk_id) = (self.invite.psk(), self.invite.psk_id());
         let expected = Expected { call: self.invite.call(), psk_id: &psk_id, psk: &psk[..] };
         let invite = &self.invite;
-        let is_host = |policy: &[u8], key: &[u8]| {
+        let judge = |policy: &[u8], key: &[u8]| {
+            let unknown = Policy::has_unknown_suite(policy);
+            let fault = if unknown { JoinFault::UnknownSuite } else { JoinFault::NotByHost };
+            let policy = Policy::decode(policy).ok_or(fault)?;
             // The policy's invite must be the link's too: it is what the next guest will be admitted by.
-            Policy::decode(policy)
-                .is_some_and(|policy| policy.is_host(key) && policy.invite(invite.call()) == *invite)
+            if !policy.is_host(key) || policy.invite(invite.call()) != *invite {
+                return Err(JoinFault::NotByHost);
+            }
+            tags.allow(policy.suite()).then_some(()).ok_or(JoinFault::ShortTags)
         };
-        let joined = self.joiner.join(&admission.welcome, &expected, is_host)?;
+        let joined = self.joiner.join(&admission.welcome, &expected, judge)?;
         Call::joined(self.invite.call(), joined, self.contact, admission.told, now)
             .ok_or(JoinError::Refused(JoinFault::NotACall))
     }

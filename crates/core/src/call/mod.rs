@@ -39,6 +39,7 @@ use crate::id::{CallId, Epoch, MailboxId, ParticipantId};
 use crate::keyring::{
     EpochKeys, ExportError, ExportedKey, HoldLimits, KeyRing, Opener, Sealer, TooManyTracks,
 };
+use crate::sframe::Backend;
 use crate::time::Time;
 use crate::track::TrackKind;
 
@@ -64,6 +65,7 @@ use identity::Contact;
 use knock::Told;
 use lobby::Lobby;
 use policy::Policy;
+pub(crate) use policy::Tags;
 use presence::Presence;
 
 /// How often the call wants to be called although nothing is due: held frames age by its time.
@@ -179,8 +181,23 @@ impl Call {
         random: Random,
         now: Time,
     ) -> Result<Self, CreateError> {
+        Self::found(profile, keys, proof, config, Tags::Full, random, now)
+    }
+
+    pub(crate) fn found(
+        profile: &Profile,
+        keys: FreshKeys,
+        proof: &[u8],
+        config: &CallConfig,
+        tags: Tags,
+        random: Random,
+        now: Time,
+    ) -> Result<Self, CreateError> {
         if proof.len() > MAX_PROOF_LEN {
             return Err(CreateError::ProofTooLong);
+        }
+        if !tags.allow(config.suite) {
+            return Err(ConfigError::ShortTags.into());
         }
         let no_randomness = |_| EngineError("no randomness");
         let lobby = KeyPair::generate(&random).map_err(no_randomness)?;
@@ -220,7 +237,7 @@ impl Call {
     ) -> Option<Self> {
         let (leaves, own) = (group.leaves(), group.own_leaf());
         let roster = roster::build(id, group.epoch(), cause, &leaves, own, &policy, None)?;
-        let ring = KeyRing::new(policy.epoch_bits(), HoldLimits::default());
+        let ring = KeyRing::new(policy.suite(), policy.epoch_bits(), HoldLimits::default());
         let lot = group.random().bytes().ok()?;
         Some(Self {
             id,
@@ -288,6 +305,12 @@ impl Call {
         let roster = &self.roster;
         self.recorder.members(|id| roster.member(id).is_some());
         self.begin_presence(change.close_older_at, change.since)
+    }
+
+    /// Chooses whose AES-GCM seals and opens, from the next key on that is derived: all of them, if it is said before the first roster
+    /// is taken. A choice of this participant alone, as all backends make the same bytes.
+    pub fn set_backend(&mut self, backend: Backend) {
+        self.ring.set_backend(backend);
     }
 
     // What there is to know.

@@ -92,12 +92,31 @@ pub enum ConfigError {
     /// Senders switch before receivers forget, and nobody keeps old keys for more than five minutes.
     #[error("switch_deadline must be below retention and removal_retention, and these at most five minutes")]
     Durations,
+    /// The suite's tags are shorter than 16 bytes: see [`CipherSuite`]; `danger::create_with_short_tags` takes it.
+    #[error("the suite's tags are shorter than 16 bytes")]
+    ShortTags,
     /// Suite and E are what they were when the call was founded (R8).
     #[error("suite and epoch_bits are fixed at creation")]
     Fixed,
     /// Heartbeats come three times within the liveness window at least, and the other windows are not below them.
     #[error("heartbeat, liveness_window, newcomer_window and silence_limit do not fit each other")]
     Windows,
+}
+
+/// Which suites this participant takes part in. A member's own choice when he founds a call or joins one; it is fixed from then on (R8), so that
+/// the validity of commits does not hang on it (R4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Tags {
+    /// Those with tags of 16 bytes.
+    Full,
+    /// All.
+    Any,
+}
+
+impl Tags {
+    pub(super) const fn allow(self, suite: CipherSuite) -> bool {
+        matches!(self, Self::Any) || !suite.has_short_tags()
+    }
 }
 
 /// The policy as every member has it. Layout: the TLS presentation language of RFC 9420, fields in this order.
@@ -269,6 +288,12 @@ impl Policy {
         let flags_fit =
             policy.locked <= 1 && policy.vouching <= 1 && policy.hosts.iter().all(|host| host.admits <= 1);
         (known && hosts_fit && flags_fit && policy.check().is_ok()).then_some(policy)
+    }
+
+    /// Tells whether bytes are a policy but for a suite that is not built.
+    pub(super) fn has_unknown_suite(bytes: &[u8]) -> bool {
+        let policy = Self::tls_deserialize_exact_bytes(bytes);
+        policy.is_ok_and(|policy| policy.version == VERSION && CipherSuite::from_id(policy.suite).is_none())
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {

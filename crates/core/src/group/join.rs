@@ -34,6 +34,12 @@ pub enum JoinFault {
     /// The leaf in the tree is not the one that this guest sent.
     #[error("the leaf in the tree is not ours")]
     WrongLeaf,
+    /// The call's frames have tags shorter than 16 bytes, which was not agreed to: see `danger::accept_short_tags`.
+    #[error("the call's frames have short tags")]
+    ShortTags,
+    /// The call's cipher suite is not built: see the feature `ctr-hmac`.
+    #[error("the call's cipher suite is not built")]
+    UnknownSuite,
     /// The tree, the policy or a participant's name is not what a call has.
     #[error("the group is not a call")]
     NotACall,
@@ -120,12 +126,12 @@ impl Joiner {
             .map_err(|_| EngineError("writing a key package"))
     }
 
-    /// Joins, if the Welcome is what R11 demands. `is_host` says whether a policy names a signature key as a host's.
+    /// Joins, if the Welcome is what R11 demands. `judge` says what is wrong with a policy, and the signature key of who let us in.
     pub(crate) fn join(
         self,
         welcome: &[u8],
         expected: &Expected<'_>,
-        is_host: impl FnOnce(&[u8], &[u8]) -> bool,
+        judge: impl FnOnce(&[u8], &[u8]) -> Result<(), JoinFault>,
     ) -> Result<Joined, JoinFault> {
         let message = MlsMessageIn::tls_deserialize_exact_bytes(welcome).map_err(|_| JoinFault::NotForUs)?;
         let MlsMessageBodyIn::Welcome(welcome) = message.extract() else { return Err(JoinFault::NotForUs) };
@@ -156,21 +162,19 @@ impl Joiner {
             .skip_lifetime_validation()
             .build()
             .map_err(|_| JoinFault::NotForUs)?;
-        self.check_and_enter(staged, position, is_host)
+        self.check_and_enter(staged, position, judge)
     }
 
     fn check_and_enter(
         self,
         staged: StagedWelcome,
         position: u64,
-        is_host: impl FnOnce(&[u8], &[u8]) -> bool,
+        judge: impl FnOnce(&[u8], &[u8]) -> Result<(), JoinFault>,
     ) -> Result<Joined, JoinFault> {
         let policy = policy_of(staged.group_context().extensions()).ok_or(JoinFault::NotACall)?;
         let sender = staged.welcome_sender().map_err(|_| JoinFault::NotByHost)?;
         let admitted_by = sender.signature_key().as_slice().to_vec();
-        if !is_host(&policy, &admitted_by) {
-            return Err(JoinFault::NotByHost);
-        }
+        judge(&policy, &admitted_by)?;
         if staged.own_leaf_node() != Some(self.key_package.key_package().leaf_node()) {
             return Err(JoinFault::WrongLeaf);
         }

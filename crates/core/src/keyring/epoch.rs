@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::seat::Seat;
 use crate::id::{Epoch, ParticipantId};
-use crate::sframe::{CipherSuite, FrameKey, ReplayWindow};
+use crate::sframe::{Backend, CipherSuite, FrameKey, ReplayWindow};
 use crate::track::TrackId;
 
 /// Contexts (tracks) that one leaf may use in one epoch: 16 of each kind. Bounds what a member can make others keep.
@@ -153,8 +153,8 @@ impl EpochKeys {
         seat.into_iter().for_each(|seat| seat.close_at(at));
     }
 
-    pub(crate) fn derive(&self, kid: u64) -> FrameKey {
-        FrameKey::derive(self.suite, kid, &self.base_key)
+    pub(crate) fn derive(&self, kid: u64, backend: Backend) -> FrameKey {
+        FrameKey::derive(self.suite, backend, kid, &self.base_key)
     }
 
     pub(crate) fn base_key(&self) -> &[u8] {
@@ -166,8 +166,8 @@ impl EpochKeys {
     }
 
     /// Returns this participant's own key of a track. R15: the allocator sees to it that one sealer alone asks.
-    pub(crate) fn own_key(&self, track: TrackId) -> &FrameKey {
-        self.own[track.context() as usize].get_or_init(|| Box::new(self.derive(self.own_kid(track))))
+    pub(crate) fn own_key(&self, track: TrackId, backend: Backend) -> &FrameKey {
+        self.own[track.context() as usize].get_or_init(|| Box::new(self.derive(self.own_kid(track), backend)))
     }
 }
 

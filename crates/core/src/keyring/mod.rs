@@ -15,7 +15,7 @@ mod sealer;
 mod seat;
 mod table;
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::id::{Epoch, ParticipantId};
+use crate::sframe::{Backend, CipherSuite};
 use crate::time::Time;
 use crate::track::{TrackId, TrackKind};
 
@@ -40,6 +41,10 @@ const CLOSES_AFTER: Duration = Duration::from_secs(2);
 
 /// What the call, its sealers and its openers share.
 pub(crate) struct Shared {
+    /// Fixed for the call's life (R8).
+    suite: CipherSuite,
+    /// Who computes keys that are derived from now on: [`Backend`], by its place in [`Backend::ALL`].
+    backend: AtomicUsize,
     table: ArcSwap<Table>,
     contexts: contexts::Contexts,
     held: held::Budget,
@@ -52,14 +57,21 @@ pub(crate) struct Shared {
 pub(crate) struct KeyRing(Arc<Shared>);
 
 impl KeyRing {
-    pub(crate) fn new(epoch_bits: u32, hold: HoldLimits) -> Self {
+    pub(crate) fn new(suite: CipherSuite, epoch_bits: u32, hold: HoldLimits) -> Self {
         Self(Arc::new(Shared {
+            suite,
+            backend: AtomicUsize::new(0),
             table: ArcSwap::from_pointee(Table::new(epoch_bits)),
             contexts: contexts::Contexts::new(),
             held: held::Budget::new(hold),
             faults: faults::Faults::new(),
             now: AtomicU64::new(0),
         }))
+    }
+
+    pub(crate) fn set_backend(&self, backend: Backend) {
+        let place = Backend::ALL.iter().position(|there| *there == backend);
+        self.0.backend.store(place.unwrap_or(0), Ordering::Relaxed);
     }
 
     pub(crate) fn set_time(&self, now: Time) {
@@ -211,6 +223,11 @@ impl Drop for KeyRing {
 }
 
 impl Shared {
+    fn backend(&self) -> Backend {
+        let place = self.backend.load(Ordering::Relaxed);
+        Backend::ALL.get(place).copied().unwrap_or_default()
+    }
+
     fn now(&self) -> Duration {
         Duration::from_micros(self.micros())
     }

@@ -9,7 +9,7 @@ use super::error::{FrameError, FrameFault};
 use super::held::{Due, Queue, Readiness};
 use super::{EpochKeys, Found, Shared, Table};
 use crate::id::{Epoch, ParticipantId};
-use crate::sframe::{AadBuffer, Header, HeaderError, OpenError, TAG_LEN, open_in_place};
+use crate::sframe::{AadBuffer, Header, HeaderError, OpenError, open_in_place};
 use crate::track::{Metadata, TrackId};
 
 /// How many held frames one call of [`Opener::released`] tries whose epoch may have come.
@@ -82,7 +82,7 @@ impl Opener {
         if let Some(reason) = table.refuses_all() {
             return Err(shared.faults.refuse(reason));
         }
-        let parsed = parse(frame).map_err(|reason| shared.faults.refuse(reason))?;
+        let parsed = shared.parse(frame).map_err(|reason| shared.faults.refuse(reason))?;
         let kid = parsed.kid();
         let keys = match table.find(kid) {
             Found::Known(keys) => keys,
@@ -138,7 +138,7 @@ impl Opener {
                 spare.clear();
                 spare.extend_from_slice(&held.frame);
             }
-            let outcome = match (table.find(held.kid), parse(&held.frame)) {
+            let outcome = match (table.find(held.kid), shared.parse(&held.frame)) {
                 _ if table.ended => refuse(FrameFault::Ended),
                 _ if due == Due::TooOld => refuse(FrameFault::HeldTooLong),
                 (Found::Known(keys), Ok(parsed)) => {
@@ -192,15 +192,15 @@ impl Parsed {
     }
 }
 
-fn parse(frame: &[u8]) -> Result<Parsed, FrameFault> {
-    let (header, header_len) = Header::decode(frame).map_err(FrameFault::Malformed)?;
-    if frame.len() < header_len + TAG_LEN {
-        return Err(FrameFault::Malformed(HeaderError::Truncated));
-    }
-    Ok(Parsed { header, header_len })
-}
-
 impl Shared {
+    fn parse(&self, frame: &[u8]) -> Result<Parsed, FrameFault> {
+        let (header, header_len) = Header::decode(frame).map_err(FrameFault::Malformed)?;
+        if frame.len() < header_len + self.suite.tag_len() {
+            return Err(FrameFault::Malformed(HeaderError::Truncated));
+        }
+        Ok(Parsed { header, header_len })
+    }
+
     fn open_under(
         &self,
         table: &Table,
@@ -239,7 +239,7 @@ impl Shared {
                 context.window.accept(counter)
             }
             None => {
-                let key = keys.derive(parsed.kid());
+                let key = keys.derive(parsed.kid(), self.backend());
                 open_in_place(&key, counter, parsed.header_len, metadata, aad, frame).map_err(refused)?;
                 // Only now, after authentication, is anything kept.
                 if keys.is_first_heard(leaf) {

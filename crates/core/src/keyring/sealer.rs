@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::Shared;
 use crate::id::Epoch;
 use crate::sframe::{
-    AadBuffer, CipherSuite, FrameKey, Header, KeyId, MAX_FRAMES_PER_KEY, PortableKey, SealError, UniqueKey,
-    seal_append, seal_in_place,
+    AadBuffer, Backend, CipherSuite, FrameKey, Header, KeyId, MAX_FRAMES_PER_KEY, PortableKey, SealError,
+    UniqueKey, seal_append, seal_in_place,
 };
 use crate::track::{Metadata, TrackId, TrackKind};
 
@@ -108,7 +108,7 @@ impl Sealer {
         }
         self.next_counter += 1; // used up, whatever becomes of the frame
         let header = Header { kid: KeyId(keys.own_kid(self.track)), counter };
-        seal(keys.own_key(self.track), header, &mut self.aad)?;
+        seal(keys.own_key(self.track, self.shared.backend()), header, &mut self.aad)?;
         Ok(Sealed { epoch: keys.epoch, counter })
     }
 }
@@ -163,7 +163,7 @@ pub(super) fn export(shared: &Shared, kind: TrackKind) -> Result<ExportedKey, Ex
 }
 
 impl ExportedKey {
-    /// Bytes: suite (2) | KID (8) | salt (12) | key (16 or 32), numbers big endian.
+    /// Bytes: suite (2) | KID (8) | salt (12) | key (16, 32 or 48), numbers big endian.
     const SALT_AT: usize = 10;
     const KEY_AT: usize = 22;
 
@@ -174,7 +174,13 @@ impl ExportedKey {
 
     /// Makes the key usable; consumes the export, as one sealer alone may have it.
     pub fn into_key(self) -> UniqueKey {
-        UniqueKey::from_frame_key(self.suite, self.kid, FrameKey::from_portable(self.suite, &self.key))
+        self.into_key_on(Backend::default())
+    }
+
+    /// As [`into_key`](Self::into_key), computed by a backend of choice.
+    pub fn into_key_on(self, backend: Backend) -> UniqueKey {
+        let key = FrameKey::from_portable(self.suite, backend, &self.key);
+        UniqueKey::from_frame_key(self.suite, self.kid, key)
     }
 
     /// Writes the key down, to be read once at the other end. Whoever reads it twice must use it once.

@@ -35,7 +35,7 @@ fn id(who: u32) -> ParticipantId {
 }
 
 fn ring(own_leaf: u32, epoch: u64) -> KeyRing {
-    let ring = KeyRing::new(EPOCH_BITS, HoldLimits::default());
+    let ring = KeyRing::new(CipherSuite::default(), EPOCH_BITS, HoldLimits::default());
     enter(&ring, own_leaf, epoch);
     ring
 }
@@ -214,7 +214,7 @@ fn a_frame_whose_low_bits_fit_an_old_epoch_too_is_held_and_not_called_forged() {
 #[test]
 fn what_waits_is_bounded() {
     let limits = HoldLimits { frames: 20, bytes: 2000, frames_per_track: 8, age: Duration::from_secs(5) };
-    let bob = KeyRing::new(EPOCH_BITS, limits);
+    let bob = KeyRing::new(CipherSuite::default(), EPOCH_BITS, limits);
     enter(&bob, BOB, 0);
     let ann = ring(ANN, 1);
     let (mut flood, mut quiet) = (camera(&ann), ann.sealer(TrackKind::Microphone).expect("a track"));
@@ -321,11 +321,11 @@ fn an_evicted_epoch_is_not_sealed_under_and_does_not_come_back() {
 #[test]
 fn the_tracks_that_are_kept_of_an_epoch_are_bounded() {
     let leaves = (0..40).map(Some).collect::<Vec<_>>();
-    let bob = KeyRing::new(EPOCH_BITS, HoldLimits::default());
+    let bob = KeyRing::new(CipherSuite::default(), EPOCH_BITS, HoldLimits::default());
     bob.publish(keys_of(0, BOB, &leaves));
     let (mut opener, mut kept, mut refused) = (bob.opener(), 0, 0);
     for leaf in (0..40).filter(|leaf| *leaf != BOB) {
-        let forger = KeyRing::new(EPOCH_BITS, HoldLimits::default());
+        let forger = KeyRing::new(CipherSuite::default(), EPOCH_BITS, HoldLimits::default());
         forger.publish(keys_of(0, leaf, &leaves));
         forger.switch(Epoch(0));
         for kind in [TrackKind::Microphone, TrackKind::Camera, TrackKind::Screen, TrackKind::ScreenAudio] {

@@ -35,7 +35,7 @@ mod suite;
 pub use error::{HeaderError, OpenError, SealError};
 pub use header::{Header, KeyId, MAX_HEADER_LEN};
 pub use standalone::{StaticOpened, StaticOpener, StaticSealer, UniqueKey};
-pub use suite::{CipherSuite, TAG_LEN};
+pub use suite::{Backend, CipherSuite, MAX_TAG_LEN};
 
 #[cfg(feature = "mls")]
 pub(crate) use {

@@ -9,7 +9,7 @@ use super::cipher::{AadBuffer, FrameKey, MAX_FRAMES_PER_KEY, open_in_place, seal
 use super::error::{HeaderError, OpenError, SealError};
 use super::header::{Header, KeyId};
 use super::replay::ReplayWindow;
-use super::suite::{CipherSuite, TAG_LEN};
+use super::suite::{Backend, CipherSuite};
 
 /// A sealing key that is used by one [`StaticSealer`] and by nothing else. Neither `Clone` nor readable.
 pub struct UniqueKey {
@@ -25,7 +25,12 @@ impl UniqueKey {
     /// both plaintexts and the means to forge away. A base key must therefore be fresh for each sender, and each sender
     /// must never make two keys of one KID, not even after a restart. A [`Call`](crate::Call) sees to that by itself.
     pub fn assume_unique(suite: CipherSuite, kid: KeyId, base_key: &[u8]) -> Self {
-        Self { suite, kid, key: FrameKey::derive(suite, kid.0, base_key) }
+        Self::assume_unique_on(Backend::default(), suite, kid, base_key)
+    }
+
+    /// As [`assume_unique`](Self::assume_unique), computed by a backend of choice.
+    pub fn assume_unique_on(backend: Backend, suite: CipherSuite, kid: KeyId, base_key: &[u8]) -> Self {
+        Self { suite, kid, key: FrameKey::derive(suite, backend, kid.0, base_key) }
     }
 
     #[cfg(feature = "mls")]
@@ -109,6 +114,7 @@ pub struct StaticOpened {
 /// Opens frames under a set of keys, each with its replay window.
 pub struct StaticOpener {
     suite: CipherSuite,
+    backend: Backend,
     keys: HashMap<KeyId, (FrameKey, ReplayWindow)>,
     aad: AadBuffer,
 }
@@ -116,17 +122,22 @@ pub struct StaticOpener {
 impl StaticOpener {
     /// Makes an opener without keys.
     pub fn new(suite: CipherSuite) -> Self {
-        Self { suite, keys: HashMap::new(), aad: AadBuffer::new() }
+        Self::on(Backend::default(), suite)
+    }
+
+    /// Makes an opener without keys, computed by a backend of choice.
+    pub fn on(backend: Backend, suite: CipherSuite) -> Self {
+        Self { suite, backend, keys: HashMap::new(), aad: AadBuffer::new() }
     }
 
     /// Derives and adds the key of `kid`. A KID that is known already keeps its key and its window, and `false` comes
     /// back: a second `add_key` is no way to open a frame twice.
     pub fn add_key(&mut self, kid: KeyId, base_key: &[u8]) -> bool {
         let known = self.keys.contains_key(&kid);
-        let suite = self.suite;
+        let (suite, backend) = (self.suite, self.backend);
         self.keys
             .entry(kid)
-            .or_insert_with(|| (FrameKey::derive(suite, kid.0, base_key), ReplayWindow::new()));
+            .or_insert_with(|| (FrameKey::derive(suite, backend, kid.0, base_key), ReplayWindow::new()));
         !known
     }
 
@@ -141,7 +152,7 @@ impl StaticOpener {
     /// [`OpenError`]; no failure changes what the opener accepts later.
     pub fn open(&mut self, metadata: &[u8], frame: &mut BytesMut) -> Result<StaticOpened, OpenError> {
         let (Header { kid, counter }, header_len) = Header::decode(frame)?;
-        if frame.len() < header_len + TAG_LEN {
+        if frame.len() < header_len + self.suite.tag_len() {
             return Err(HeaderError::Truncated.into());
         }
         let (key, window) = self.keys.get(&kid).ok_or(OpenError::UnknownKey)?;

@@ -10,8 +10,17 @@ use subrosa::sframe::{CipherSuite, Header};
 #[cfg(feature = "mls")]
 pub(crate) mod room;
 
-/// Both suites.
-pub(crate) const SUITES: [CipherSuite; 2] = [CipherSuite::Aes128GcmSha256, CipherSuite::Aes256GcmSha512];
+/// All suites that are built, the default first.
+pub(crate) const SUITES: &[CipherSuite] = &[
+    CipherSuite::Aes128GcmSha256,
+    CipherSuite::Aes256GcmSha512,
+    #[cfg(feature = "ctr-hmac")]
+    CipherSuite::Aes128CtrHmacSha256_80,
+    #[cfg(feature = "ctr-hmac")]
+    CipherSuite::Aes128CtrHmacSha256_64,
+    #[cfg(feature = "ctr-hmac")]
+    CipherSuite::Aes128CtrHmacSha256_32,
+];
 
 /// Random test data, the same in each run.
 pub(crate) struct Dice(ChaCha8Rng);

@@ -20,7 +20,7 @@ use crate::crypto::hash;
 use crate::group::{EngineError, Group, Leaf, signature_holds};
 use crate::id::{CallId, Epoch, MailboxId, ParticipantId};
 use crate::keyring::KidLayout;
-use crate::sframe::{AadBuffer, CipherSuite, FrameKey, Header, KeyId, open_in_place, seal_append};
+use crate::sframe::{AadBuffer, Backend, CipherSuite, FrameKey, Header, KeyId, open_in_place, seal_append};
 use crate::track::TrackId;
 
 const LABEL: &[u8] = b"subrosa talk 1";
@@ -213,10 +213,11 @@ impl TalkKeys {
         Ok(Self {
             call,
             epoch: group.epoch(),
-            suite,
+            // What members say is never under short tags, whatever the media is.
+            suite: suite.with_full_tags(),
             layout: KidLayout::new(epoch_bits, width),
             own_leaf: group.own_leaf(),
-            base_key: group.export(BASE_KEY_LABEL, suite.key_len())?,
+            base_key: group.export(BASE_KEY_LABEL, suite.with_full_tags().key_len())?,
             leaves: by_leaf,
             sealed: [0; KINDS],
             heard: BTreeMap::new(),
@@ -263,7 +264,7 @@ impl TalkKeys {
         let mut plain = [&signature[..], &len, &body].concat();
         plain.resize(plain.len().next_multiple_of(BUCKET), 0);
         let kid = self.layout.kid(self.epoch, self.own_leaf, TrackId::from_context(kind));
-        let key = FrameKey::derive(self.suite, kid, &self.base_key);
+        let key = FrameKey::derive(self.suite, Backend::default(), kid, &self.base_key);
         let mut out = BytesMut::new();
         let header = Header { kid: KeyId(kid), counter };
         seal_append(&key, header, &self.metadata(), &mut AadBuffer::new(), &plain, &mut out)
@@ -291,7 +292,7 @@ impl TalkKeys {
         if self.heard.get(&(leaf, kind)).is_some_and(|next| counter < *next) {
             return Err(TalkFault::Replayed);
         }
-        let key = FrameKey::derive(self.suite, kid, &self.base_key);
+        let key = FrameKey::derive(self.suite, Backend::default(), kid, &self.base_key);
         let mut plain = BytesMut::from(bytes);
         open_in_place(&key, counter, outside.header_len, &self.metadata(), &mut AadBuffer::new(), &mut plain)
             .map_err(|_| TalkFault::Unauthentic)?;

@@ -7,7 +7,7 @@ const DORA: u32 = 3;
 
 /// A ring in which an epoch of these leaves is published and sealed under.
 fn ring_of(own_leaf: u32, epoch: u64, leaves: &[Option<u32>]) -> KeyRing {
-    let ring = KeyRing::new(EPOCH_BITS, HoldLimits::default());
+    let ring = KeyRing::new(CipherSuite::default(), EPOCH_BITS, HoldLimits::default());
     enter_with(&ring, own_leaf, epoch, leaves);
     ring
 }

@@ -91,7 +91,7 @@ fn a_closed_epoch_counts_against_its_sender_and_a_pause_against_nobody() {
 #[test]
 fn a_frame_that_is_held_is_no_fault_until_it_is_refused() {
     let limits = HoldLimits { frames_per_track: 2, ..HoldLimits::default() };
-    let (ann, bob) = (ring(ANN, 1), KeyRing::new(EPOCH_BITS, limits));
+    let (ann, bob) = (ring(ANN, 1), KeyRing::new(CipherSuite::default(), EPOCH_BITS, limits));
     enter(&bob, BOB, 0);
     let (mut sealer, mut opener) = (camera(&ann), bob.opener());
     for _ in 0..2 {
