@@ -39,7 +39,8 @@
 //!
 //! Features, each of which only adds: `mls` (default) is the call; without it only [`sframe`] is built, for applications with keys of their
 //! own. `aws-lc-rs` is a second [backend](sframe::Backend) for AES-GCM. `ctr-hmac` are the suites with short tags, which calls refuse
-//! (see [`CipherSuite`]). `tampered` adds what a tampered client could send, for demonstrations that it is ignored; no app needs it.
+//! (see [`CipherSuite`]). `tampered` adds what a tampered client could send, for demonstrations that it is ignored, `fuzzing`
+//! entry points for fuzzers; no app needs them.
 //!
 //! The public interface is:
 
@@ -51,6 +52,9 @@ mod call;
 mod crypto;
 #[cfg(feature = "mls")]
 pub mod danger;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "mls")]
 mod group;
 #[cfg(feature = "mls")]

@@ -1,8 +1,11 @@
 //! A call of two, the same in each run.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use subrosa::{
-    Call, CallConfig, Codec, Event, Guest, HostAnswer, Message, Metadata, Output, Profile, Time, danger,
+    Call, CallConfig, Codec, Event, Guest, HostAnswer, Lane, Message, Metadata, Output, Profile, Time,
+    danger, fuzzing,
 };
 
 /// The metadata of the targets' frames.
@@ -14,6 +17,8 @@ pub struct Pair {
     pub ann: Call,
     /// Whom she admitted.
     pub bob: Call,
+    /// The log's first entry, by which Bob came in.
+    pub first_entry: Vec<u8>,
     /// What Bob has said, and Ann has not heard: that he has the keys.
     pub said_by_bob: Vec<Message>,
 }
@@ -36,7 +41,32 @@ impl Pair {
         };
         let mut bob = bob.accept(admission, now).expect("it is in order");
         let said_by_bob = drain(&mut bob, now);
-        Self { ann, bob, said_by_bob }
+        Self { ann, bob, first_entry: commit.payload.to_vec(), said_by_bob }
+    }
+}
+
+impl Pair {
+    /// Has Ann admit a guest of this name, ten seconds later, whose randomness has this seed; returns her answer.
+    pub fn admit(&mut self, name: &str, seed: u8) -> Vec<u8> {
+        let now = Time::ZERO + Duration::from_secs(10);
+        let profile = Profile::person(name).expect("a name");
+        let random = danger::seeded_random([seed; 32]);
+        let (guest, knock) = Guest::knock(self.ann.invite(), &profile, random).expect("a knock");
+        self.ann.handle_message(&knock, now).expect("a knock");
+        let sent = drain(&mut self.ann, now);
+        let commit = sent.iter().find(|message| matches!(message.lane, Lane::Log { .. })).expect("a commit");
+        self.ann.handle_message(commit, now).expect("her own commit");
+        let sent = drain(&mut self.ann, now);
+        let lane = Lane::Mailbox(guest.answer_mailbox());
+        sent.iter().find(|message| message.lane == lane).expect("an answer").payload.to_vec()
+    }
+
+    /// Returns a guest's key package.
+    pub fn key_package() -> Vec<u8> {
+        let profile = Profile::person("Carl").expect("a name");
+        let invite = Self::new().ann.invite();
+        let (carl, _) = Guest::knock(invite, &profile, danger::seeded_random([3; 32])).expect("a knock");
+        fuzzing::knock_content(&carl)
     }
 }
 

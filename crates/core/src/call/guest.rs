@@ -20,10 +20,10 @@ use crate::time::Time;
 
 /// Somebody with an invite who waits to be let in. Accepting the answer consumes it.
 pub struct Guest {
-    joiner: Joiner,
+    pub(super) joiner: Joiner,
     contact: Contact,
     invite: Invite,
-    answer: AnswerKey,
+    pub(super) answer: AnswerKey,
 }
 
 /// What a host answered to a knock. Authentic: only a host can have made it (R11).

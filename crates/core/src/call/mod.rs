@@ -10,6 +10,8 @@ mod diagnostics;
 mod door;
 mod epochs;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod guest;
 mod identity;
 mod invite;

@@ -11,9 +11,9 @@
 
 use openmls::prelude::{ContentType, MlsMessageBodyIn, MlsMessageIn, PrivateMessageIn, WireFormat};
 use thiserror::Error;
-use tls_codec::DeserializeBytes;
 
 use super::provider::signature_holds;
+use super::wire::read_exact;
 use crate::id::{CallId, Epoch};
 
 const LABEL: &[u8] = b"subrosa entry 1";
@@ -85,8 +85,7 @@ impl LogEntry {
         position: u64,
     ) -> Result<Self, EntryFault> {
         let (bytes, signature) = bytes.split_last_chunk().ok_or(EntryFault::Undecodable)?;
-        let message =
-            MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| EntryFault::Undecodable)?;
+        let message = read_exact::<MlsMessageIn>(bytes).ok_or(EntryFault::Undecodable)?;
         if message.wire_format() != WireFormat::PrivateMessage {
             return Err(EntryFault::NotPrivate);
         }

@@ -6,11 +6,12 @@ use openmls::prelude::{
 };
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use thiserror::Error;
-use tls_codec::{DeserializeBytes as _, Serialize as _};
+use tls_codec::Serialize as _;
 
 use super::member::{Group, credential_with_key};
 use super::provider::{CIPHERSUITE, Provider, SignatureKey};
 use super::summary::policy_of;
+use super::wire::read_exact;
 use super::{EngineError, POSITION_EXTENSION, capabilities, join_config};
 use crate::crypto::Random;
 use crate::id::CallId;
@@ -133,7 +134,7 @@ impl Joiner {
         expected: &Expected<'_>,
         judge: impl FnOnce(&[u8], &[u8]) -> Result<(), JoinFault>,
     ) -> Result<Joined, JoinFault> {
-        let message = MlsMessageIn::tls_deserialize_exact_bytes(welcome).map_err(|_| JoinFault::NotForUs)?;
+        let message = read_exact::<MlsMessageIn>(welcome).ok_or(JoinFault::NotForUs)?;
         let MlsMessageBodyIn::Welcome(welcome) = message.extract() else { return Err(JoinFault::NotForUs) };
         let psk = Psk::External(ExternalPsk::new(expected.psk_id.to_vec()));
         PreSharedKeyId::new(CIPHERSUITE, &self.provider.crypto, psk)

@@ -13,13 +13,14 @@ use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_traits::storage::StorageProvider as _;
 use std::collections::BTreeSet;
 
-use tls_codec::{DeserializeBytes as _, Serialize as _, VLBytes};
+use tls_codec::{Serialize as _, VLBytes};
 use zeroize::Zeroizing;
 
 use super::entry::{EntryFault, LogEntry, enclose};
 use super::provider::{CIPHERSUITE, Provider, SignatureKey};
 use super::reread::{note_path_keys, reread};
 use super::summary::{AddedLeaf, CommitSummary, Leaf, basic, policy_of};
+use super::wire::{read, read_exact};
 use super::{
     EngineError, MAX_OWN_MESSAGES, PADDING, POSITION_EXTENSION, SENDER_RATCHET, capabilities,
     context_extensions,
@@ -139,7 +140,7 @@ impl Group {
         // openmls has no accessor: a node is written out, and its key, which comes first (RFC 9420 §7.1), read back.
         let key = |parent: &ParentNode| {
             let written = parent.tls_serialize_detached().ok()?;
-            VLBytes::tls_deserialize_bytes(&written).ok().map(|(key, _)| key.into())
+            read::<VLBytes>(&written).map(|(key, _)| key.into())
         };
         self.mls.export_ratchet_tree().parents().filter_map(key).collect()
     }
@@ -195,8 +196,7 @@ impl Group {
 
     /// Checks a guest's key package: signatures, version, ciphersuite.
     pub(crate) fn verify_key_package(&self, bytes: &[u8]) -> Option<VerifiedKeyPackage> {
-        let key_package = KeyPackageIn::tls_deserialize_exact_bytes(bytes)
-            .ok()?
+        let key_package = read_exact::<KeyPackageIn>(bytes)?
             .validate(&self.provider.crypto, ProtocolVersion::Mls10)
             .ok()?;
         let leaf = AddedLeaf::of(&key_package);

@@ -5,12 +5,15 @@
 mod entry;
 #[cfg(test)]
 mod forge;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod join;
 mod member;
 mod provider;
 mod reread;
 mod storage;
 mod summary;
+mod wire;
 
 pub use entry::EntryFault;
 pub(crate) use entry::LogEntry;

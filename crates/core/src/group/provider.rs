@@ -65,7 +65,7 @@ impl Noted {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Noted {
     pub(super) fn for_tests(opened: [&[u8]; 2]) -> Self {
         let opened = opened.map(|bytes| Zeroizing::new(bytes.to_vec())).into();
@@ -74,7 +74,7 @@ impl Noted {
 }
 
 impl Crypto {
-    fn new(random: Random) -> Self {
+    pub(super) fn new(random: Random) -> Self {
         Self {
             random,
             noted: Mutex::default(),

@@ -11,11 +11,12 @@ use openmls::prelude::{
     Capabilities, GroupContext, KeyPackageIn, ProposalOrRefIn, ProtocolVersion, QueuedProposal,
 };
 use openmls::schedule::{PreSharedKeyId, Psk};
-use tls_codec::{DeserializeBytes as _, Serialize as _, VLBytes};
+use tls_codec::{Serialize as _, VLBytes};
 
 use super::capabilities;
 use super::provider::{Crypto, Noted};
 use super::summary::{AddedLeaf, CommitSummary, policy_of};
+use super::wire::{read, read_exact};
 use crate::crypto::hpke;
 
 const ADD: u16 = 1;
@@ -37,11 +38,11 @@ pub(super) fn reread(
         return None;
     }
     let committer = noted.sender()?;
-    let (proposals, rest) = VLBytes::tls_deserialize_bytes(content).ok()?;
+    let (proposals, rest) = opaque(content)?;
     let mut summary = CommitSummary { committer, ..CommitSummary::default() };
     let mut proposals = proposals.as_slice();
     while !proposals.is_empty() {
-        let (_, after) = ProposalOrRefIn::tls_deserialize_bytes(proposals).ok()?;
+        let (_, after) = read::<ProposalOrRefIn>(proposals)?;
         let one = proposals.get(..proposals.len() - after.len())?;
         count(&mut summary, crypto, one, logged)?;
         proposals = after;
@@ -52,6 +53,11 @@ pub(super) fn reread(
         note_path_keys(&mut summary, noted);
     }
     Some(summary)
+}
+
+/// RFC 9420 §2.1.2: bytes with their number in front; and what comes behind.
+fn opaque(bytes: &[u8]) -> Option<(VLBytes, &[u8])> {
+    read(bytes)
 }
 
 /// Notes the keys of a commit's path, which the engine does not tell. A path that cannot be read is not one of a committer who keeps
@@ -65,14 +71,14 @@ pub(super) fn note_path_keys(summary: &mut CommitSummary, noted: &Noted) {
 
 /// RFC 9420 §7.6: the keys of an UpdatePath, its leaf's first; none if the commit has no path.
 fn path_keys(content: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let (_proposals, rest) = VLBytes::tls_deserialize_bytes(content).ok()?;
+    let (_proposals, rest) = opaque(content)?;
     let [1, path @ ..] = rest else { return Some(Vec::new()) };
-    let field = |bytes| VLBytes::tls_deserialize_bytes(bytes).ok();
+    let field = |bytes| opaque(bytes);
     let (leaf_key, rest) = field(path)?;
     let (_signature_key, rest) = field(rest)?;
-    let (_credential_type, rest) = u16::tls_deserialize_bytes(rest).ok()?;
+    let (_credential_type, rest) = read::<u16>(rest)?;
     let (_credential, rest) = field(rest)?;
-    let (_capabilities, rest) = Capabilities::tls_deserialize_bytes(rest).ok()?;
+    let (_capabilities, rest) = read::<Capabilities>(rest)?;
     let [LEAF_NODE_SOURCE_COMMIT, rest @ ..] = rest else { return None };
     let (_parent_hash, rest) = field(rest)?;
     let (_extensions, rest) = field(rest)?;
@@ -105,25 +111,19 @@ fn count(
         }
         return Some(());
     }
-    let (kind, body) = u16::tls_deserialize_bytes(rest).ok()?;
+    let (kind, body) = read::<u16>(rest)?;
     match kind {
-        ADD => match KeyPackageIn::tls_deserialize_exact_bytes(body)
-            .ok()?
-            .validate(crypto, ProtocolVersion::Mls10)
-        {
+        ADD => match read_exact::<KeyPackageIn>(body)?.validate(crypto, ProtocolVersion::Mls10) {
             Ok(key_package) => summary.adds.push(AddedLeaf::of(&key_package)),
             Err(_) => summary.others += 1,
         },
-        REMOVE => summary.removes.push(u32::tls_deserialize_exact_bytes(body).ok()?),
-        PRE_SHARED_KEY => match PreSharedKeyId::tls_deserialize_exact_bytes(body).ok()?.psk() {
+        REMOVE => summary.removes.push(read_exact::<u32>(body)?),
+        PRE_SHARED_KEY => match read_exact::<PreSharedKeyId>(body)?.psk() {
             Psk::External(external) => summary.psks.push(external.psk_id().to_vec()),
             _ => summary.others += 1,
         },
         GROUP_CONTEXT_EXTENSIONS if summary.policy.is_none() => {
-            match Extensions::<GroupContext>::tls_deserialize_exact_bytes(body)
-                .ok()
-                .and_then(|e| policy_of(&e))
-            {
+            match read_exact::<Extensions<GroupContext>>(body).and_then(|e| policy_of(&e)) {
                 Some(policy) => summary.policy = Some(policy),
                 None => summary.others += 1,
             }
@@ -135,14 +135,14 @@ fn count(
 
 /// RFC 9420 §7.2: the LeafNode with which an UpdatePath begins, held against the committer's leaf.
 fn keeps_identity(path: &[u8], member: &Member) -> Option<bool> {
-    let (encryption_key, rest) = VLBytes::tls_deserialize_bytes(path).ok()?;
-    let (signature_key, rest) = VLBytes::tls_deserialize_bytes(rest).ok()?;
-    let (credential_type, rest) = u16::tls_deserialize_bytes(rest).ok()?;
-    let (credential, rest) = VLBytes::tls_deserialize_bytes(rest).ok()?;
-    let (its_capabilities, rest) = Capabilities::tls_deserialize_bytes(rest).ok()?;
+    let (encryption_key, rest) = opaque(path)?;
+    let (signature_key, rest) = opaque(rest)?;
+    let (credential_type, rest) = read::<u16>(rest)?;
+    let (credential, rest) = opaque(rest)?;
+    let (its_capabilities, rest) = read::<Capabilities>(rest)?;
     let [LEAF_NODE_SOURCE_COMMIT, rest @ ..] = rest else { return Some(false) };
-    let (_parent_hash, rest) = VLBytes::tls_deserialize_bytes(rest).ok()?;
-    let (extensions, _) = VLBytes::tls_deserialize_bytes(rest).ok()?;
+    let (_parent_hash, rest) = opaque(rest)?;
+    let (extensions, _) = opaque(rest)?;
     Some(
         credential_type == BASIC_CREDENTIAL
             && credential.as_slice() == member.credential.serialized_content()
@@ -161,7 +161,7 @@ mod tests {
 
     fn reread_commit(proposals: &[&[u8]]) -> Option<CommitSummary> {
         let provider = Provider::new(Random::seeded([1; 32]));
-        let list = VLBytes::new(proposals.concat()).tls_serialize_detached().expect("it is short");
+        let list = proposals.concat().tls_serialize_detached().expect("it is short");
         let sender_data = [0, 0, 0, 7, 0, 0, 0, 0, 1, 2, 3, 4];
         let noted = Noted::for_tests([&sender_data[..], &[&list[..], &[0]].concat()]);
         reread(&provider.crypto, &noted, &[], |_| None)
@@ -186,5 +186,20 @@ mod tests {
         let plain = reread_commit(&[remove]).expect("it is well formed");
         assert_eq!(plain.others, 0);
         assert_eq!(reread_commit(&[&remove[..5]]), None, "cut off");
+    }
+
+    /// Found by fuzzing: where bytes are missing, the library's slices panic in a debug build.
+    #[test]
+    fn a_commit_that_ends_too_early_is_none() {
+        let provider = Provider::new(Random::seeded([1; 32]));
+        let content: &[u8] =
+            &[&[7, 1, 0, 3, 0, 0, 0, 2, 1, 32][..], &[1; 32], &[32], &[2; 32], &[0, 1, 3]].concat();
+        let leaf_key_at = 9;
+        for len in 0..content.len() {
+            let noted = Noted::for_tests([&[0, 0, 0, 7], &content[..len]]);
+            let summary = reread(&provider.crypto, &noted, &[], |_| None);
+            assert_eq!(summary.is_some(), len >= leaf_key_at - 1, "{len} bytes");
+            assert!(summary.is_none_or(|summary| summary.path_keys.is_empty()));
+        }
     }
 }

@@ -7,10 +7,11 @@ use openmls::prelude::{
     StagedCommit,
 };
 use openmls::schedule::{PreSharedKeyId, Psk};
-use tls_codec::{DeserializeBytes as _, Serialize as _, VLBytes};
+use tls_codec::{Serialize as _, VLBytes};
 
 use crate::crypto::hpke;
 
+use super::wire::read_exact;
 use super::{POLICY_EXTENSION, capabilities, context_extensions};
 
 /// One occupied leaf of the tree.
@@ -133,14 +134,14 @@ fn same_identity(new: &LeafNode, old: &Member) -> bool {
 /// openmls has no accessor for its bytes: the key is written out and read back. Empty if that fails, which no key is.
 fn encryption_key(leaf: &LeafNode) -> Vec<u8> {
     let written = leaf.encryption_key().tls_serialize_detached().unwrap_or_default();
-    VLBytes::tls_deserialize_exact_bytes(&written).map(Vec::from).unwrap_or_default()
+    read_exact::<VLBytes>(&written).map(Vec::from).unwrap_or_default()
 }
 
 /// openmls has no accessor for a PSK proposal's identifier: it is written out and read back.
 fn external_psk_id(proposal: &Proposal) -> Option<Vec<u8>> {
     let Proposal::PreSharedKey(psk) = proposal else { return None };
     let bytes = psk.tls_serialize_detached().ok()?;
-    match PreSharedKeyId::tls_deserialize_exact_bytes(&bytes).ok()?.psk() {
+    match read_exact::<PreSharedKeyId>(&bytes)?.psk() {
         Psk::External(external) => Some(external.psk_id().to_vec()),
         _ => None,
     }

@@ -5,6 +5,8 @@ mod duties;
 #[cfg(any(test, feature = "tampered"))]
 mod forge;
 mod freshness;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod standing;
 mod talk;
 mod watch;

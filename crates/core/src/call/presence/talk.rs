@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
-use tls_codec::{DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize, VLBytes};
+use tls_codec::{DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
 use crate::crypto::hash;
@@ -69,7 +69,7 @@ pub(in crate::call) struct Beat {
 #[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct Announcement {
     /// A bit for each leaf, lowest first: whether it acknowledged.
-    pub(super) acknowledged: VLBytes,
+    pub(super) acknowledged: Vec<u8>,
 }
 
 /// R12: the lobby's private key, for one new host.
@@ -80,7 +80,7 @@ pub(super) struct Handover {
     /// HPKE to the recipient's contact key, the list below authenticated with it: all members can read a handover, and none shall send
     /// it on with another list.
     pub(super) encapsulated: [u8; 32],
-    pub(super) sealed: VLBytes,
+    pub(super) sealed: Vec<u8>,
     /// Knocks that were answered under this invite.
     pub(super) settled: Vec<KnockHash>,
 }
@@ -110,7 +110,7 @@ pub enum TalkFault {
 }
 
 impl Talk {
-    fn kind(&self) -> u32 {
+    pub(super) fn kind(&self) -> u32 {
         match self {
             Self::Beat(_) => 0,
             Self::Announcement(_) => 1,
@@ -122,7 +122,7 @@ impl Talk {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let written = match self {
             Self::Beat(beat) => beat.tls_serialize_detached(),
             Self::Announcement(announcement) => announcement.tls_serialize_detached(),
@@ -135,7 +135,7 @@ impl Talk {
         written.expect("all fields are far below the length limits")
     }
 
-    fn decode(kind: u32, body: &[u8]) -> Option<Self> {
+    pub(super) fn decode(kind: u32, body: &[u8]) -> Option<Self> {
         fn exact<T: DeserializeBytes>(body: &[u8]) -> Option<T> {
             T::tls_deserialize_exact_bytes(body).ok()
         }
@@ -256,20 +256,24 @@ impl TalkKeys {
 
     /// Seals a message; each under a key and counter of its own.
     pub(super) fn seal(&mut self, group: &Group, talk: &Talk) -> Bytes {
-        let (kind, body) = (talk.kind(), talk.encode());
-        let counter = self.sealed[kind as usize];
-        self.sealed[kind as usize] += 1;
-        let signature = group.sign(&self.signed(&group.own_signature_key(), kind, counter, &body));
-        let len = u32::try_from(body.len()).expect("a body is far below 4 GiB").to_be_bytes();
-        let mut plain = [&signature[..], &len, &body].concat();
+        self.seal_content(group, talk.kind(), &talk.encode())
+            .expect("a message is far below the cipher's limit")
+    }
+
+    pub(super) fn seal_content(&mut self, group: &Group, kind: u32, body: &[u8]) -> Option<Bytes> {
+        let sealed = self.sealed.get_mut(kind as usize)?;
+        let counter = *sealed;
+        *sealed += 1;
+        let signature = group.sign(&self.signed(&group.own_signature_key(), kind, counter, body));
+        let len = u32::try_from(body.len()).ok()?.to_be_bytes();
+        let mut plain = [&signature[..], &len, body].concat();
         plain.resize(plain.len().next_multiple_of(BUCKET), 0);
         let kid = self.layout.kid(self.epoch, self.own_leaf, TrackId::from_context(kind));
         let key = FrameKey::derive(self.suite, Backend::default(), kid, &self.base_key);
         let mut out = BytesMut::new();
         let header = Header { kid: KeyId(kid), counter };
-        seal_append(&key, header, &self.metadata(), &mut AadBuffer::new(), &plain, &mut out)
-            .expect("a message is far below the cipher's limit");
-        out.freeze()
+        seal_append(&key, header, &self.metadata(), &mut AadBuffer::new(), &plain, &mut out).ok()?;
+        Some(out.freeze())
     }
 
     /// Opens a message; `None` if it is not for this participant.
