@@ -38,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     targets::open_frame::TARGET,
     targets::policy::TARGET,
     targets::reassembly::TARGET,
+    targets::room::TARGET,
     targets::safety_code::TARGET,
     targets::sdp::TARGET,
     targets::sframe_header::TARGET,

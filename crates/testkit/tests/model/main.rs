@@ -5,20 +5,12 @@
 
 #![expect(clippy::print_stdout, reason = "a test tells what it played, and what failed")]
 
-mod op;
-mod play;
-mod reference;
-mod stats;
-mod story;
-
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use op::Op;
-use play::Play;
-use stats::Stats;
+use subrosa_testkit::model::{self, Op, Play, Stats};
 use subrosa_testkit::room::Dice;
 
 /// Operations in a sequence, of which at least so many are on one call.
@@ -99,9 +91,9 @@ fn play(seed: u64, tell: impl Fn(&str)) -> Result<Stats, Failure> {
             result.unwrap_or_else(|panic| resume_unwind(panic))
         };
         for call in 1.. {
-            op::beginning().iter().try_for_each(|op| perform(&mut play, op))?;
+            model::beginning().iter().try_for_each(|op| perform(&mut play, op))?;
             let mut operations = 0;
-            for op in &op::draw(&mut dice, LEN) {
+            for op in &model::draw(&mut dice, LEN) {
                 perform(&mut play, op)?;
                 operations += 1;
                 if play.is_dead() {
@@ -126,7 +118,7 @@ fn play(seed: u64, tell: impl Fn(&str)) -> Result<Stats, Failure> {
             None => panic.downcast_ref::<&str>().map_or("a panic".to_owned(), |text| (*text).to_owned()),
         },
     };
-    Err(Failure { seed, what, operations: done, story: story::tell(&play.room) })
+    Err(Failure { seed, what, operations: done, story: model::tell(&play.room) })
 }
 
 /// Everybody hangs up: how much memory did that free?

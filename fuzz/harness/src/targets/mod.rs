@@ -18,6 +18,7 @@ pub mod log_entry;
 pub mod open_frame;
 pub mod policy;
 pub mod reassembly;
+pub mod room;
 pub mod safety_code;
 pub mod sdp;
 pub mod sframe_header;

@@ -102,13 +102,8 @@ impl Call {
             },
         );
         let Ok((encapsulated, sealed)) = sealed else { return };
-        let handover = Handover {
-            to: to.0,
-            invite_number: self.policy.invite_number(),
-            encapsulated,
-            sealed: sealed.into(),
-            settled,
-        };
+        let handover =
+            Handover { to: to.0, invite_number: self.policy.invite_number(), encapsulated, sealed, settled };
         self.say(&Talk::Handover(handover));
     }
 

@@ -56,7 +56,7 @@ impl Call {
 
     /// A beat and an announcement, whether or not he is entitled to them.
     pub(in crate::call) fn forge_talk(&mut self, number: u64) -> (Bytes, Bytes) {
-        let announcement = Announcement { acknowledged: vec![0xff].into() };
+        let announcement = Announcement { acknowledged: vec![0xff] };
         let said = [beat(number), Talk::Announcement(announcement)].map(|talk| self.forge_said(&talk));
         let [Some(beat), Some(announcement)] = said else { panic!("there is an epoch") };
         (beat, announcement)

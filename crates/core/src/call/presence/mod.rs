@@ -365,7 +365,7 @@ impl Call {
                 for id in missing.into_iter().filter(|_| epoch == self.roster.epoch) {
                     self.recorder.has_not_acknowledged(id, epoch);
                 }
-                let announcement = Announcement { acknowledged: acknowledged.into() };
+                let announcement = Announcement { acknowledged };
                 self.say_in(epoch, &Talk::Announcement(announcement));
                 self.announced(epoch);
             }

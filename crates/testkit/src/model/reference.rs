@@ -5,40 +5,40 @@
 
 use std::collections::BTreeSet;
 
+use crate::room::{EpochRecord, Place};
 use subrosa::{CallConfig, Cause, Invite, ParticipantId};
-use subrosa_testkit::room::{EpochRecord, Place};
 
 type Ids = BTreeSet<ParticipantId>;
 
 /// A call in one epoch.
 #[derive(Clone)]
-pub(crate) struct State {
+pub(super) struct State {
     number: u64,
     place: Option<Place>,
-    pub(crate) members: Ids,
+    pub members: Ids,
     /// Everybody who was ever in.
     seen: Ids,
-    pub(crate) hosts: Ids,
+    pub hosts: Ids,
     /// Hosts who may also let guests in.
-    pub(crate) admitters: Ids,
-    pub(crate) is_locked: bool,
+    pub admitters: Ids,
+    pub is_locked: bool,
     /// How often the invite was rotated.
-    pub(crate) rotations: u32,
+    pub rotations: u32,
     /// A host who held the lobby's key is gone, or may not admit any more, and the invite was not rotated since (R12).
-    pub(crate) owes_rotation: bool,
+    pub owes_rotation: bool,
     invite: Invite,
     config: CallConfig,
 }
 
 /// All epochs of a call, in the order of the room's records.
 #[derive(Default)]
-pub(crate) struct Model {
+pub(super) struct Model {
     states: Vec<State>,
 }
 
 impl Model {
     /// Takes in the epochs that are new.
-    pub(crate) fn follow(&mut self, records: &[EpochRecord]) -> Result<(), String> {
+    pub(super) fn follow(&mut self, records: &[EpochRecord]) -> Result<(), String> {
         for record in &records[self.states.len()..] {
             let state = self.next(record).map_err(|how| format!("epoch {}: {how}", record.epoch))?;
             self.states.push(state);
@@ -47,7 +47,7 @@ impl Model {
     }
 
     /// Returns the call as it was in an epoch, by its place among the records.
-    pub(crate) fn state(&self, number: usize) -> &State {
+    pub(super) fn state(&self, number: usize) -> &State {
         &self.states[number]
     }
 

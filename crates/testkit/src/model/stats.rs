@@ -3,12 +3,12 @@
 use std::fmt;
 use std::ops::AddAssign;
 
+use crate::room::Room;
 use subrosa::{Cause, Event};
-use subrosa_testkit::room::Room;
 
 /// Sums over rooms.
 #[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Stats {
+pub struct Stats {
     rooms: u64,
     operations: u64,
     /// Rooms with a sequence that is long enough.
@@ -30,11 +30,11 @@ pub(crate) struct Stats {
     opened_by_traitors: u64,
     lost_outside: u64,
     /// The most memory that a participant took.
-    pub(crate) bytes: i64,
+    pub bytes: i64,
 }
 
 impl Stats {
-    pub(crate) fn of(room: &Room) -> Self {
+    pub fn of(room: &Room) -> Self {
         let report = room.report();
         let count = |of: fn(&Cause) -> usize| {
             room.epochs().iter().map(|record| of(&record.cause) as u64).sum::<u64>()
@@ -73,18 +73,18 @@ impl Stats {
 
 impl Stats {
     /// Notes how many operations a room went through.
-    pub(crate) fn count(&mut self, operations: usize, is_long: bool) {
+    pub fn count(&mut self, operations: usize, is_long: bool) {
         self.operations += operations as u64;
         self.long += u64::from(is_long);
     }
 
     /// Returns how many sequences were long enough.
-    pub(crate) fn long(&self) -> u64 {
+    pub fn long(&self) -> u64 {
         self.long
     }
 
     /// Says what never happened in all these rooms, so that nothing was shown of it.
-    pub(crate) fn never_happened(&self) -> Vec<&'static str> {
+    pub fn never_happened(&self) -> Vec<&'static str> {
         let stranded = if self.rooms < 100 { 1 } else { self.stranded }; // a rare thing
         let all = [
             ("admission", self.admitted),

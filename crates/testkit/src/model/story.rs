@@ -1,10 +1,10 @@
 //! What everybody in a room went through, in lines: for whoever looks into a seed that fails.
 
+use crate::room::Room;
 use subrosa::{Cause, Event, ParticipantId, Time};
-use subrosa_testkit::room::Room;
 
 /// Returns what the members' calls said, in order.
-pub(crate) fn tell(room: &Room) -> Vec<String> {
+pub fn tell(room: &Room) -> Vec<String> {
     let mut lines: Vec<(Time, usize, String)> = Vec::new();
     for person in room.people() {
         for (at, event) in person.events() {

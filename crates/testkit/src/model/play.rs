@@ -3,8 +3,8 @@
 use core::cell::RefCell;
 use core::time::Duration;
 
+use crate::room::{Dice, FOUNDER, Person, Room, RoomConfig, Way};
 use subrosa::{Call, CallConfig, CallError, Event, ParticipantId, Time};
-use subrosa_testkit::room::{Dice, FOUNDER, Person, Room, RoomConfig, Way};
 
 use super::op::{Command, Op, Server, Somebody};
 use super::reference::{Model, State};
@@ -16,26 +16,26 @@ const SETTLES: Duration = Duration::from_secs(400);
 /// And so many times ten seconds more.
 const TRIES: usize = 10;
 
-pub(crate) struct Play {
-    pub(crate) room: Room,
+pub struct Play {
+    pub room: Room,
     model: Model,
     /// Whom the operation hit.
     hit: RefCell<Vec<String>>,
 }
 
 impl Play {
-    pub(crate) fn new(seed: u64, dice: &mut Dice) -> Self {
+    pub fn new(seed: u64, dice: &mut Dice) -> Self {
         Self { room: Room::new(seed, config(dice)), model: Model::default(), hit: RefCell::default() }
     }
 
     /// Does one operation; says what is wrong afterwards.
-    pub(crate) fn perform(&mut self, op: &Op) -> Result<(), String> {
+    pub fn perform(&mut self, op: &Op) -> Result<(), String> {
         self.go(op)?;
         self.check()
     }
 
     /// Returns whom operations hit since this was asked last, in the order in which they name them.
-    pub(crate) fn hit(&self) -> String {
+    pub fn hit(&self) -> String {
         self.hit.take().join(", ")
     }
 
@@ -252,7 +252,7 @@ impl Play {
     }
 
     /// Whether the call is over for good: no host is left in it who means no harm.
-    pub(crate) fn is_dead(&self) -> bool {
+    pub fn is_dead(&self) -> bool {
         !self.room.people().any(|p| p.is_in() && p.is_honest() && !p.is_stranded() && p.call().is_host())
     }
 
@@ -308,7 +308,7 @@ impl Play {
 
     /// Everything is made good again: after a while all who are in the call and mean no harm must be able to speak to each
     /// other, and nobody else be on the roster but those who do mean harm.
-    pub(crate) fn settles(&mut self) -> Result<(), String> {
+    pub fn settles(&mut self) -> Result<(), String> {
         self.room.server().behaves();
         self.go(&Op::Heal)?;
         for name in self.names(|_| true) {
@@ -377,7 +377,7 @@ impl Play {
     }
 
     /// Whoever is in the call, for a look at how much memory he takes.
-    pub(crate) fn in_call(&self) -> Vec<String> {
+    pub fn in_call(&self) -> Vec<String> {
         self.names(|person| person.is_in())
     }
 }

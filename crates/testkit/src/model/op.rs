@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use subrosa_testkit::room::{Append, Dice, Door, From, Treason, Way};
+use crate::room::{Append, Dice, Door, From, Treason, Way};
 
 /// Somebody, by number among those to whom it can apply. Who that is, the room knows when it happens.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Somebody {
+pub enum Somebody {
     /// Of all names there are.
     Anybody(u64),
     /// Of those in the call.
@@ -17,7 +17,7 @@ pub(crate) enum Somebody {
 
 /// What a participant can want of his call. Those who may not do it want it too.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Command {
+pub enum Command {
     AdmitOne(u64),
     AdmitAll,
     Deny(u64),
@@ -36,7 +36,7 @@ pub(crate) enum Command {
 
 /// One operation.
 #[derive(Clone, Debug)]
-pub(crate) enum Op {
+pub enum Op {
     Pass(Duration),
     Do(Somebody, Command),
     /// All hosts at once, before any of them has heard of the others.
@@ -60,7 +60,7 @@ pub(crate) enum Op {
 
 /// What the server does.
 #[derive(Clone, Debug)]
-pub(crate) enum Server {
+pub enum Server {
     Withholds(Somebody),
     Gives(Somebody),
     GivesSome(Somebody, u64),
@@ -78,17 +78,22 @@ pub(crate) enum Server {
 }
 
 /// How a call begins, so that there is something to happen in: three guests come, and one of them becomes a host.
-pub(crate) fn beginning() -> Vec<Op> {
+pub fn beginning() -> Vec<Op> {
     let soon = Duration::from_secs(5);
     let make_host = Op::Do(Somebody::Host(0), Command::MakeHost(Somebody::Member(1)));
     vec![Op::KnockMany(1, 3), Op::Pass(soon), make_host, Op::Pass(soon)]
 }
 
 /// Draws a sequence.
-pub(crate) fn draw(dice: &mut Dice, len: usize) -> Vec<Op> {
+pub fn draw(dice: &mut Dice, len: usize) -> Vec<Op> {
     // A split cannot be undone, so most sequences have none.
     let may_split = dice.chance(0.1);
-    (0..len).map(|_| if dice.chance(0.4) { Op::Pass(time(dice)) } else { op(dice, may_split) }).collect()
+    (0..len).map(|_| one(dice, may_split)).collect()
+}
+
+/// Draws an operation.
+pub fn one(dice: &mut Dice, may_split: bool) -> Op {
+    if dice.chance(0.4) { Op::Pass(time(dice)) } else { op(dice, may_split) }
 }
 
 /// From a millisecond to minutes, the short ones more often.
