@@ -1,4 +1,4 @@
-//! What SECURITY.md names is there: a claim whose test was renamed or removed is no claim.
+//! What SECURITY.md and docs/rfc9605.md name is there: a claim whose test was renamed or removed is no claim.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -48,9 +48,9 @@ fn tests() -> BTreeSet<(String, String)> {
     found
 }
 
-#[test]
-fn every_test_that_security_md_names_exists() {
-    let text = fs::read_to_string(root().join("SECURITY.md")).expect("it is there");
+/// Holds that every test which a text names, between backticks, is there; returns how many it names.
+fn names_tests_that_exist(file: &str) -> usize {
+    let text = fs::read_to_string(root().join(file)).expect("it is there");
     let functions = tests();
     let quoted = text.split('`').skip(1).step_by(2);
     let named = quoted.filter(|name| {
@@ -79,5 +79,39 @@ fn every_test_that_security_md_names_exists() {
         }
     }
     assert_eq!(missing, Vec::<&str>::new(), "named, and not there");
+    seen
+}
+
+#[test]
+fn every_test_that_security_md_names_exists() {
+    let seen = names_tests_that_exist("SECURITY.md");
     assert!(seen > 60, "{seen} names");
+}
+
+#[test]
+fn every_test_that_the_table_of_rfc_9605_names_exists() {
+    let seen = names_tests_that_exist("docs/rfc9605.md");
+    assert!(seen > 35, "{seen} names");
+}
+
+/// In that table a file is followed by what of it keeps the requirement.
+#[test]
+fn all_code_that_the_table_of_rfc_9605_names_exists() {
+    let text = fs::read_to_string(root().join("docs/rfc9605.md")).expect("it is there");
+    let quoted = text.split('`').skip(1).step_by(2).collect::<Vec<_>>();
+    let mut seen = 0;
+    for pair in quoted.windows(2).filter(|pair| pair[0].starts_with("crates/")) {
+        let [file, item] = [pair[0], pair[1]];
+        let code = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let is_there = ["fn ", "struct ", "enum "].iter().any(|kind| {
+            let declared = format!("{kind}{item}");
+            code.match_indices(&declared).any(|(at, _)| {
+                let next = code[at + declared.len()..].chars().next();
+                next.is_some_and(|next| !next.is_alphanumeric() && next != '_')
+            })
+        });
+        assert!(is_there, "{file} has no {item}");
+        seen += 1;
+    }
+    assert!(seen > 25, "{seen} items");
 }
