@@ -9,7 +9,7 @@ use subrosa_rtp::{Assembled, Form, Limits, MarkerBit, Packetizer, Reassembler, R
 use crate::Target;
 
 /// Layout: form (1 byte), first sequence number (2), bytes in a packet beside the descriptor (1), number of frames (1), their lengths
-/// (2 each), then for each packet what becomes of it (1): see [`Fate`].
+/// (2 each), then for each packet what becomes of it (1): see `Fate`.
 pub const TARGET: Target = Target { name: "fragments", run: |data| _ = run(data), seeds };
 
 const STEP: Duration = Duration::from_millis(1);

@@ -16,7 +16,7 @@ use crate::Target;
 use crate::hostile::Hostile;
 use crate::pair::Pair;
 
-/// Layout: the server's packets, see [`forged`]. Before each of them comes a genuine one, and after them three.
+/// Layout: the server's packets, see `forged`. Before each of them comes a genuine one, and after them three.
 pub const TARGET: Target = Target { name: "incoming_streams", run: |data| _ = run(data), seeds };
 
 const GENUINE: u32 = 1_000;

@@ -11,7 +11,7 @@ use crate::Target;
 use crate::hostile::Hostile;
 use crate::pair::Pair;
 
-/// Layout: steps, see [`State::step`].
+/// Layout: steps, see `State::step`.
 pub const TARGET: Target = Target { name: "open_frame", run: |data| _ = run(data), seeds };
 
 const STEPS: usize = 100;

@@ -9,7 +9,7 @@ use subrosa_rtp::{Assembled, Descriptor, Form, Limits, Reassembler, RtpPayload};
 
 use crate::Target;
 
-/// Layout: form (1 byte), limits of packets, bytes and frames (1 each), then packets: see [`packet`].
+/// Layout: form (1 byte), limits of packets, bytes and frames (1 each), then packets: see `packet`.
 pub const TARGET: Target = Target { name: "reassembly", run: |data| _ = run(data), seeds };
 
 fn run(data: &[u8]) -> Result<()> {
