@@ -115,7 +115,8 @@ pub struct StaticOpened {
 pub struct StaticOpener {
     suite: CipherSuite,
     backend: Backend,
-    keys: HashMap<KeyId, (FrameKey, ReplayWindow)>,
+    /// Boxed, so that what is wiped is all there is: a map moves its values about, and out when they are removed, and leaves the bytes behind.
+    keys: HashMap<KeyId, Box<(FrameKey, ReplayWindow)>>,
     aad: AadBuffer,
 }
 
@@ -135,9 +136,9 @@ impl StaticOpener {
     pub fn add_key(&mut self, kid: KeyId, base_key: &[u8]) -> bool {
         let known = self.keys.contains_key(&kid);
         let (suite, backend) = (self.suite, self.backend);
-        self.keys
-            .entry(kid)
-            .or_insert_with(|| (FrameKey::derive(suite, backend, kid.0, base_key), ReplayWindow::new()));
+        self.keys.entry(kid).or_insert_with(|| {
+            Box::new((FrameKey::derive(suite, backend, kid.0, base_key), ReplayWindow::new()))
+        });
         !known
     }
 
@@ -155,7 +156,7 @@ impl StaticOpener {
         if frame.len() < header_len + self.suite.tag_len() {
             return Err(HeaderError::Truncated.into());
         }
-        let (key, window) = self.keys.get(&kid).ok_or(OpenError::UnknownKey)?;
+        let (key, window) = &**self.keys.get(&kid).ok_or(OpenError::UnknownKey)?;
         if !window.is_fresh(counter) {
             return Err(OpenError::Replayed);
         }
