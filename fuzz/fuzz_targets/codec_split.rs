@@ -1,4 +1,6 @@
 //! See `harness/src/targets/codec_split.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| (subrosa_fuzz_harness::targets::codec_split::TARGET.run)(data));
+use subrosa_fuzz_harness::targets::codec_split::TARGET;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| (TARGET.run)(data));

@@ -1,4 +1,6 @@
 //! See `harness/src/targets/sdp.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| (subrosa_fuzz_harness::targets::sdp::TARGET.run)(data));
+use subrosa_fuzz_harness::targets::sdp::TARGET;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| (TARGET.run)(data));

@@ -3,7 +3,6 @@
 //! No secret is in this test's own memory while it looks: needles are kept XORed, and come from the published vectors, or from a process of
 //! their own with the same seed.
 #![cfg(target_os = "linux")] // where a process can read its own memory as a file
-#![expect(clippy::print_stdout, reason = "a process tells another what to look for")]
 
 mod common;
 
