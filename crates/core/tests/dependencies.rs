@@ -92,3 +92,16 @@ fn sframe_alone_is_built_from_nothing_that_does_io_and_without_mls() {
 fn a_crate_that_does_io_is_seen() {
     hold_that_none_does_io(&BTreeSet::from(["subrosa".to_owned(), "tokio".to_owned()]));
 }
+
+/// What has no reason has no place: each dependency of the core says in its line what it is for.
+#[test]
+fn every_dependency_says_what_it_is_for() {
+    let manifest = include_str!("../Cargo.toml");
+    let (_, rest) = manifest.split_once("\n[dependencies]\n").expect("a section");
+    let (dependencies, _) = rest.split_once("\n[").expect("another section");
+    let lines = dependencies.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let (said, unsaid): (Vec<_>, Vec<_>) =
+        lines.partition(|line| line.split_once('#').is_some_and(|(_, why)| why.trim().len() >= 8));
+    assert_eq!(unsaid, Vec::<&str>::new(), "for what?");
+    assert!(said.len() > 20, "{} dependencies", said.len());
+}
