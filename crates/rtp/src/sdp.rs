@@ -439,7 +439,8 @@ impl Section<'_> {
         if let Some(before) = at.checked_sub(1).and_then(|before| self.lines.get_mut(before))
             && !before.ends_with('\n')
         {
-            // The text stopped here in the middle of a line.
+            // The text stopped here in the middle of a line, or of its ending.
+            let ending = if before.ends_with('\r') { "\n" } else { ending };
             before.to_mut().push_str(ending);
         }
         self.lines.splice(at..at, lines.into_iter().map(|line| (line + ending).into()));

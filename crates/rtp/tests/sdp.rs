@@ -295,6 +295,16 @@ fn lines_end_as_the_others_do() {
 }
 
 #[test]
+fn a_text_that_stops_in_the_middle_of_a_line_ending_gets_a_whole_one() {
+    // Found by cutting the fuzzer's seeds anywhere: it ended in CR CR LF then, which is no line.
+    let offer = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n";
+    let stopped = offer.trim_end_matches('\n');
+    let (offered, answered) = (sdp::offer(offer), sdp::answer(&sdp::offer(offer), stopped));
+    assert_eq!(answered.as_deref(), Ok(&*offered));
+    assert_eq!(sdp::check(&offered, &offered), Ok(()));
+}
+
+#[test]
 fn descriptions_that_do_not_belong_together_are_refused() {
     let offer = sdp::offer(STR0M_OFFER);
     let answer = sdp::answer(&offer, STR0M_ANSWER).unwrap();
