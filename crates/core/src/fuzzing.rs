@@ -10,6 +10,7 @@ use crate::crypto::Random;
 
 pub use crate::call::fuzzing::{answer_body, credential, policy, talk};
 pub use crate::group::fuzzing::commit_content;
+pub use crate::keyring::fuzzing::key_ring;
 
 /// A knock with any content, by somebody who has the link.
 pub fn knock(invite: &Invite, content: &[u8], random: &Random) -> Option<Message> {

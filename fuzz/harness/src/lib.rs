@@ -33,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     targets::held_frames::TARGET,
     targets::incoming_streams::TARGET,
     targets::invite_link::TARGET,
+    targets::key_ring::TARGET,
     targets::knock::TARGET,
     targets::log_entry::TARGET,
     targets::open_frame::TARGET,

@@ -9,6 +9,8 @@ mod contexts;
 mod epoch;
 mod error;
 mod faults;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod held;
 mod opener;
 mod sealer;

@@ -133,11 +133,11 @@ pub fn measure(report: &mut Report) {
     let mut media = Media::new();
     let frame = media.seal(LEN);
     let kid = Header::decode(&frame).expect("a frame").0.kid.0;
-    let to_come = (0..16).map(|epoch| kid & !15 | epoch).filter(|kid| {
+    let mut to_come = (0..16).map(|epoch| kid & !15 | epoch).filter(|kid| {
         let mut other = Media::new();
         other.open(&with_kid(&frame, *kid, 0)).1 == "held"
     });
-    let to_come = to_come.last().expect("a future");
+    let to_come = to_come.next_back().expect("a future");
     let held = row(
         "frame: of an epoch to come, of a thousand tracks",
         "held",

@@ -13,6 +13,7 @@ pub mod frame_marking;
 pub mod held_frames;
 pub mod incoming_streams;
 pub mod invite_link;
+pub mod key_ring;
 pub mod knock;
 pub mod log_entry;
 pub mod open_frame;
