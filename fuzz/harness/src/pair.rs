@@ -26,12 +26,17 @@ pub struct Pair {
 impl Pair {
     /// Makes the call.
     pub fn new() -> Self {
+        Self::founded(1)
+    }
+
+    /// Makes a call of this seed and the next.
+    pub fn founded(seed: u8) -> Self {
         let now = Time::ZERO;
-        let random = |seed| danger::seeded_random([seed; 32]);
+        let random = |of: u8| danger::seeded_random([seed + of; 32]);
         let profile = |name| Profile::person(name).expect("a name");
-        let mut ann = Call::create(&profile("Ann"), &CallConfig::default(), random(1), now).expect("a call");
+        let mut ann = Call::create(&profile("Ann"), &CallConfig::default(), random(0), now).expect("a call");
         drain(&mut ann, now);
-        let (bob, knock) = Guest::knock(ann.invite(), &profile("Bob"), random(2)).expect("a knock");
+        let (bob, knock) = Guest::knock(ann.invite(), &profile("Bob"), random(1)).expect("a knock");
         ann.handle_message(&knock, now).expect("a knock");
         let commit = drain(&mut ann, now).pop().expect("a commit");
         ann.handle_message(&commit, now).expect("her own commit");

@@ -16,6 +16,7 @@ pub fn policy(bytes: &[u8]) {
     let again = policy.clone().with_config(&policy.config()).expect("it was possible before");
     assert!(again == policy && policy.keeps_what_is_fixed(&again) && policy.invite_may_become(&again));
     assert!(!Policy::has_unknown_suite(bytes));
+    assert!(format!("{policy:?}").len() < 100, "of others' keys nothing but their number");
 }
 
 /// What is read as a credential is written back as it was.
@@ -23,6 +24,7 @@ pub fn credential(bytes: &[u8]) {
     let Some(credential) = Credential::decode(bytes) else { return };
     assert_eq!(credential.encode(), bytes);
     let name = credential.profile.name();
+    assert!(!format!("{:?}", credential.profile).contains("name"), "a name in a log");
     assert!(!name.trim().is_empty() && name.len() <= super::MAX_NAME_LEN, "{name:?}");
 }
 

@@ -10,7 +10,8 @@ use crate::Target;
 use crate::hostile::Hostile;
 use crate::pair::Pair;
 
-/// Layout: 0: what follows is the answer; 1: it is its content, sealed as only holders of the lobby's key can (1 byte); [`Hostile`].
+/// Layout: 0: what follows is the answer; 1: it is its content, sealed as only holders of the lobby's key can; 3: the same, made of what
+/// a host of another call answered to the same keys (1 byte); [`Hostile`].
 pub const TARGET: Target = Target { name: "answer", run: |data| _ = run(data), seeds };
 
 struct State {
@@ -18,6 +19,7 @@ struct State {
     /// What Ann answered to the guest, whose keys are the same each time.
     genuine: Vec<u8>,
     content: Vec<u8>,
+    of_another_call: Vec<u8>,
 }
 
 fn guest(pair: &Pair) -> Guest {
@@ -29,18 +31,24 @@ thread_local!(static STATE: RefCell<State> = {
     let mut pair = Pair::new();
     let genuine = pair.admit("Dora", 9);
     let content = fuzzing::answer_content(&guest(&pair), &genuine).expect("it is for her");
-    RefCell::new(State { pair, genuine, content })
+    let mut other = Pair::founded(20);
+    let answer = other.admit("Dora", 9);
+    let of_another_call = fuzzing::answer_content(&guest(&other), &answer).expect("it is for her");
+    RefCell::new(State { pair, genuine, content, of_another_call })
 });
 
 fn run(data: &[u8]) -> Result<()> {
     let mut input = Unstructured::new(data);
-    let is_sealed = input.arbitrary::<u8>()? & 1 == 1;
+    let how: u8 = input.arbitrary()?;
+    let is_sealed = how & 1 == 1;
     let hostile = Hostile::read(&mut input)?;
-    STATE.with_borrow(|State { pair, genuine, content }| {
+    STATE.with_borrow(|State { pair, genuine, content, of_another_call }| {
         let dora = guest(pair);
         let answer = match is_sealed {
             false => hostile.bytes(genuine),
-            true => fuzzing::answer(&dora, &hostile.bytes(content)),
+            true => {
+                fuzzing::answer(&dora, &hostile.bytes(if how & 2 == 0 { content } else { of_another_call }))
+            }
         };
         let outcome = dora.open_answer(&answer);
         assert!(is_sealed || answer == *genuine || outcome.is_err(), "somebody else's answer");
@@ -72,6 +80,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         ("changed".to_owned(), vec![0, 1, 1, 50, 0, 1, 0]),
         ("nothing".to_owned(), vec![0, 0]),
         ("sealed-genuine".to_owned(), vec![1, 1, 0, 0]),
+        ("of-another-call".to_owned(), vec![3, 1, 0, 0]),
         ("sealed-denied".to_owned(), vec![1, 0, 2, 0, 0, 0]),
         ("sealed-cut".to_owned(), vec![1, 1, 0, 1, 200, 0]),
     ];

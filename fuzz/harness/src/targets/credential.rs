@@ -17,6 +17,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         ("bridge".to_owned(), with(3, "Zoë \u{1f469}\u{200d}\u{1f680}", b"")),
         ("kind".to_owned(), with(4, "Ann", b"")),
         ("right-to-left".to_owned(), with(0, "A\u{202e}nn", b"")),
+        ("tags".to_owned(), with(0, "Ann\u{e0041}", b"")),
         ("no-name".to_owned(), with(0, "", b"")),
         ("spaces".to_owned(), with(0, "  ", b"")),
     ]

@@ -5,8 +5,8 @@ use core::time::Duration;
 use std::cell::RefCell;
 
 use arbitrary::{Result, Unstructured};
-use bytes::Bytes;
-use subrosa::{Codec, TrackKind};
+use bytes::{Bytes, BytesMut};
+use subrosa::{Codec, Metadata, Sealer, TrackKind};
 use subrosa_rtp::{
     ConnectionLimits, Form, IncomingStreams, Limits, MediaFrame, OutgoingStream, PayloadFormat, Received,
     RtpPayload,
@@ -16,7 +16,7 @@ use crate::Target;
 use crate::hostile::Hostile;
 use crate::pair::Pair;
 
-/// Layout: the server's packets, see `forged`. Before each of them comes a genuine one, and after them three.
+/// Layout: the packets of the server, and of Bob's other track, see `forged`. Before each of them comes a genuine one, and after them three.
 pub const TARGET: Target = Target { name: "incoming_streams", run: |data| _ = run(data), seeds };
 
 const GENUINE: u32 = 1_000;
@@ -33,18 +33,21 @@ const MAX_BYTES: usize = 8_000;
 struct State {
     pair: Pair,
     sender: OutgoingStream,
+    /// Of a microphone, for pictures.
+    odd: Sealer,
 }
 
 thread_local!(static STATE: RefCell<State> = {
     let pair = Pair::new();
     let sealer = pair.bob.sealer(TrackKind::Microphone).expect("a track");
     let sender = OutgoingStream::new(sealer, Codec::Opus, Form::Frame, 1_200).expect("there is room");
-    RefCell::new(State { pair, sender })
+    let odd = pair.bob.sealer(TrackKind::Microphone).expect("a track");
+    RefCell::new(State { pair, sender, odd })
 });
 
 fn run(data: &[u8]) -> Result<()> {
     let mut input = Unstructured::new(data);
-    STATE.with_borrow_mut(|State { pair, sender }| {
+    STATE.with_borrow_mut(|State { pair, sender, odd }| {
         let stream =
             Limits { max_packets: 32, max_bytes: 2_000, max_frame_bytes: 1_000, ..Limits::default() };
         let limits = ConnectionLimits {
@@ -89,10 +92,12 @@ fn run(data: &[u8]) -> Result<()> {
             if input.is_empty() {
                 break;
             }
-            let (ssrc, packet) = forged(&mut input, &genuine, &mut sequences)?;
+            let (ssrc, packet) = forged(&mut input, &genuine, odd, &mut sequences)?;
             let _ = incoming.push(ssrc, packet, now);
             assert_eq!(drain(&mut incoming), Vec::<Vec<u8>>::new(), "something of what the server made up");
             assert!(incoming.buffered_bytes() <= MAX_BYTES + 1_500);
+            assert!(incoming.stats(ssrc).is_none_or(|stats| stats.received > 0));
+            assert!(incoming.next_timeout().is_none_or(|at| at > now));
             assert!(incoming.held_frames() <= MAX_PACKETS, "what waits for an epoch that may come");
         }
         for _ in 0..3 {
@@ -115,10 +120,12 @@ fn drain(incoming: &mut IncomingStreams) -> Vec<Vec<u8>> {
 }
 
 /// A packet of the server: bits 0 to 2 its stream, 3 and 4 its payload type, 5 whether it begins anew (1 byte); how far on its sequence
-/// number is (1); its length (1); so many bytes of [`Hostile`], made of the payload that Bob just sent.
+/// number is (1); its length (1); so many bytes of [`Hostile`], made of the payload that Bob just sent. Or, if
+/// bits 5 to 7 say 6, a picture that Bob sealed for a microphone's track (R16).
 fn forged(
     input: &mut Unstructured<'_>,
     genuine: &[u8],
+    odd: &mut Sealer,
     sequences: &mut [u16; 8],
 ) -> Result<(u32, RtpPayload)> {
     let [which, step, len]: [u8; 3] = input.arbitrary()?;
@@ -131,6 +138,18 @@ fn forged(
     let len = usize::from(len).min(input.len());
     let mut bytes = Unstructured::new(input.bytes(len)?);
     let payload = Hostile::read(&mut bytes).unwrap_or(Hostile::Raw(Vec::new())).bytes(genuine);
+    if which >> 5 == 6 {
+        let mut payload = BytesMut::from(&[0xC0][..]);
+        odd.seal(Metadata::frame(Codec::Vp8), &[7; 9], &mut payload).expect("he may");
+        let packet = RtpPayload {
+            sequence: *sequence,
+            timestamp: 0,
+            payload_type: PICTURES,
+            marker: false,
+            payload: payload.freeze(),
+        };
+        return Ok((u32::from(stream), packet));
+    }
     let payload_type = [SOUND, PICTURES, PACKETS, UNKNOWN][usize::from(which >> 3 & 3)];
     let packet = RtpPayload {
         sequence: *sequence,
@@ -153,6 +172,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         ("changed".to_owned(), (0..30).flat_map(|at| changed(1, at)).collect()),
         ("streams".to_owned(), (0..8).flat_map(|stream| raw(stream, 1, &whole(&[0; 40]))).collect()),
         ("unfinished".to_owned(), (0..40).flat_map(|_| raw(8, 1, &[0x80; 60])).collect()),
+        ("of-another-kind".to_owned(), [0xC7, 1, 0].repeat(4)),
         ("gaps".to_owned(), (0..20).flat_map(|_| raw(17, 3, &whole(&[1; 20]))).collect()),
         ("jumps".to_owned(), (0..9).flat_map(|n| raw(0xE0, n * 30, &whole(&[1; 20]))).collect()),
     ]

@@ -140,6 +140,14 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         ("all".to_owned(), (0..8).flat_map(as_it_is).collect()),
         ("replayed".to_owned(), [3, 2, 2, 3].into_iter().flat_map(as_it_is).collect()),
     ];
+    // RFC 9420 §6: version (2), wire format (2), group id (17), epoch (8), content type (1).
+    for (name, at, change) in
+        [("wire-format", 3, 3), ("call", 10, 1), ("epoch", 28, 1), ("content-type", 29, 2)]
+    {
+        for of in [0, 5, 7] {
+            seeds.push((format!("{of}-{name}"), vec![of, 8, 1, 1, at, 0, change, 0, 0, 0]));
+        }
+    }
     for of in [0, 5, 7] {
         for n in 0..6_u16 {
             let places = (0..8).flat_map(|at| changed(of, n * 80 + at * 10));

@@ -11,6 +11,7 @@ pub const TARGET: Target = Target { name: "sframe_header", run, seeds };
 fn run(data: &[u8]) {
     let mut out = [0; MAX_HEADER_LEN];
     if let Ok((header, len)) = Header::decode(data) {
+        assert_eq!(header.kid.to_string(), format!("{:#x}", header.kid.0));
         assert_eq!((header.encode(&mut out), header.encoded_len()), (len, len));
         assert_eq!(out[..len], data[..len], "it was written in another way");
         (0..len).for_each(|cut| assert!(Header::decode(&data[..cut]).is_err(), "{cut} bytes of it will do"));

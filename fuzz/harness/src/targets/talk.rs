@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
+use subrosa::danger::tampered;
 use subrosa::{Call, HandleError, Lane, Message, Time, fuzzing};
 
 use crate::Target;
@@ -11,7 +12,8 @@ use crate::hostile::Hostile;
 use crate::pair::{Pair, drain, with_payload};
 
 /// Layout: steps: what happens (1 byte), how many bytes it takes (1), these. 0: something damaged comes to Bob, a member; 1: to Ann, the host;
-/// 2 and 3: Bob says something of any kind (1), content follows; 4 and 5: Ann does; 6: time passes; 7: what was said last comes once more.
+/// 2 and 3: Bob says something of any kind (1), content follows; 4 and 5: Ann does; 6: time passes; 7: what was said last
+/// comes once more, or, if a byte is given, a beat of Ann's with that number that Bob forges.
 pub const TARGET: Target = Target { name: "talk", run: |data| _ = run(data), seeds };
 
 const STEPS: usize = 30;
@@ -74,6 +76,13 @@ impl Room {
         }
     }
 
+    /// Bob says something in Ann's name: nobody takes it for hers.
+    fn is_refused(&mut self, forged: &Message) {
+        let outcome = self.pair.ann.handle_message(forged, self.now);
+        assert!(matches!(outcome, Ok(()) | Err(HandleError::Talk(_))), "{outcome:?}");
+        assert_eq!(drain(&mut self.pair.ann, self.now), [], "something comes of it");
+    }
+
     fn says(&mut self, is_ann: bool, kind: u8, content: &[u8]) {
         let call: &mut Call = if is_ann { &mut self.pair.ann } else { &mut self.pair.bob };
         if let Some(payload) = fuzzing::say(call, u32::from(kind % 8), content) {
@@ -104,6 +113,11 @@ fn run(data: &[u8]) -> Result<()> {
                 }
             }
             6 => room.pass(),
+            _ if let Some(number) = bytes.first() => {
+                let ann = room.pair.ann.me();
+                let forged = tampered::beat(&mut room.pair.bob, ann, u64::from(*number) << 20);
+                room.is_refused(&forged.expect("she is there"));
+            }
             _ => {
                 let said = room.last.clone();
                 room.deliver(said.into_iter().collect());
@@ -121,6 +135,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
     let mut seeds = Vec::new();
     let changed = |to: u8, at: u8| [&[to, 6, 1, 1, at, 0, 1, 0][..], &[6, 0]].concat();
     seeds.push(("changed".to_owned(), (0..20).flat_map(|n| changed(n & 1, n * 9)).collect()));
+    seeds.push(("forged".to_owned(), vec![6, 0, 7, 1, 9, 6, 0, 7, 1, 9]));
     seeds.push(("replayed".to_owned(), [7, 0, 6, 0, 7, 0, 7, 0].to_vec()));
     for (name, content) in super::talk_content::contents() {
         for who in [2, 4] {
