@@ -327,10 +327,11 @@ mod tests {
 
     #[test]
     fn every_payload_of_few_values_goes_there_and_back() {
-        // All of 6 bytes out of five values.
-        for number in 0..5_usize.pow(6) {
+        // All of 6 bytes out of five values. (Miri takes a thousand times as long.)
+        let len = if cfg!(miri) { 3 } else { 6 };
+        for number in 0..5_usize.pow(len) {
             let payload: Vec<u8> =
-                (0..6).map(|place| [0, 1, 3, 4, 0x80][number / 5_usize.pow(place) % 5]).collect();
+                (0..len).map(|place| [0, 1, 3, 4, 0x80][number / 5_usize.pow(place) % 5]).collect();
             let payload = [&payload[..], &[STOP]].concat();
             let escaped = escaped(&payload);
             assert!(!escaped.windows(3).any(|window| window[..2] == [0, 0] && window[2] < 3));
