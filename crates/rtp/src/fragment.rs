@@ -192,9 +192,10 @@ mod tests {
 
     #[test]
     fn every_size_honours_the_mtu_and_loses_no_byte() {
+        let longest = if cfg!(miri) { 30 } else { 300 };
         for mtu in [2, 3, 10, 100] {
-            for len in 1..=300_usize {
-                let sealed: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            for len in 1..=longest {
+                let sealed: Vec<u8> = (0..len).map(|i: usize| i as u8).collect();
                 let packetizer = Packetizer::new(Form::Frame, mtu).expect("a usable MTU");
                 let fragments = packetizer.packetize(&sealed, MarkerBit::OnLast).expect("not empty");
                 assert_eq!(fragments.len(), len.div_ceil(mtu - 1));

@@ -403,3 +403,6 @@ impl fmt::Debug for Policy {
         f.debug_struct("Policy").field("hosts", &self.hosts.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,6 +156,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "millions of steps")]
     fn what_came_is_known_as_long_as_it_counts_as_late() {
         for step in [1, 3, 63, 64, 65, 1_000, 3_000, 3_072, 10_000] {
             let mut sequences = after(0);

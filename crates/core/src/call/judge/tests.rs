@@ -81,13 +81,16 @@ fn policy_change(edit: impl FnOnce(&mut Policy)) -> CommitSummary {
 
 /// Three in the call, the first a host; leaf 9's key was here before.
 fn verdict(leaving: &[u32], commit: &CommitSummary) -> Result<Policy, Violation> {
+    verdict_under(&policy(), leaving, commit)
+}
+
+fn verdict_under(policy: &Policy, leaving: &[u32], commit: &CommitSummary) -> Result<Policy, Violation> {
     let departed = BTreeSet::from([key(9).to_vec()]);
     let leaves = [leaf(HOST), leaf(MEMBER), leaf(OTHER)];
-    let policy = policy();
     judge(
         &Before {
             call: CallId([0; 16]),
-            policy: &policy,
+            policy,
             leaves: &leaves,
             parent_keys: &BTreeSet::from([PARENT.to_vec()]),
             departed: &departed,
@@ -204,6 +207,48 @@ fn a_call_does_not_grow_beyond_its_size() {
     assert!(verdict(&[], &adds(&[3])).is_ok());
     assert_eq!(refused(&adds(&[3, 4])), Violation::TooMany);
     assert!(verdict(&[], &CommitSummary { removes: vec![OTHER], ..adds(&[3, 4]) }).is_ok());
+    let all_new = CommitSummary { removes: vec![MEMBER, OTHER], ..adds(&[3, 4, 5, 6]) };
+    assert_eq!(refused(&all_new), Violation::TooMany);
+}
+
+#[test]
+fn a_locked_call_lets_nobody_in_and_goes_on_otherwise() {
+    let mut locked = policy();
+    locked.lock(true);
+    assert_eq!(verdict_under(&locked, &[], &adds(&[3])).expect_err("locked"), Violation::Locked);
+    assert!(verdict_under(&locked, &[], &removes(&[MEMBER])).is_ok());
+    let unlocks = policy_change(|_| {});
+    assert!(!verdict_under(&locked, &[], &unlocks).expect("he may").is_locked());
+}
+
+#[test]
+fn a_host_who_may_not_admit_neither_does_nor_gives_himself_the_right() {
+    let mut moderated = policy();
+    moderated.hosts = vec![HostEntry::new(key(HOST), false), host(MEMBER)];
+    let change = |edit: &dyn Fn(&mut Policy)| {
+        let mut next = moderated.clone();
+        edit(&mut next);
+        CommitSummary { committer: HOST, policy: Some(next.encode()), ..CommitSummary::default() }
+    };
+    let rotates = change(&|next| {
+        let new = Invite { secret: Zeroizing::new([7; 32]), lobby_key: [8; 32], ..invite(1) };
+        next.set_invite(&new);
+    });
+    for commit in [
+        adds(&[3]),
+        change(&|next| next.hosts[0] = host(HOST)),
+        change(&|next| next.hosts.push(host(OTHER))),
+        rotates.clone(),
+    ] {
+        let by_moderator = verdict_under(&moderated, &[], &commit);
+        assert_eq!(by_moderator.expect_err("he may not"), Violation::MayNotAdmit, "{commit:?}");
+        let by_host = CommitSummary { committer: MEMBER, ..commit };
+        assert!(verdict_under(&moderated, &[], &by_host).is_ok(), "{by_host:?}");
+    }
+    let harmless = change(&|next| next.hosts.push(HostEntry::new(key(OTHER), false)));
+    for commit in [removes(&[OTHER]), harmless] {
+        assert!(verdict_under(&moderated, &[], &commit).is_ok(), "{commit:?}");
+    }
 }
 
 /// R2
