@@ -212,3 +212,8 @@ fn a_frame_that_is_cut_off_is_truncated_or_not_authentic() {
         }
     }
 }
+
+#[test]
+fn a_kid_is_shown_in_hexadecimal() {
+    assert_eq!(KeyId(0x1a2b).to_string(), "0x1a2b");
+}

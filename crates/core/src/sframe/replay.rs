@@ -113,9 +113,9 @@ mod tests {
     fn a_frame_1_269_late_is_taken_and_an_older_one_is_not() {
         let window = ReplayWindow::new();
         assert!(window.accept(1_000_000));
-        assert!(window.accept(1_000_000 - (DEPTH - 1)));
+        assert!(window.accept(1_000_000 - 1_269));
         // Its slot is untouched, but a server that kept it back shall not choose the moment.
-        assert!(!window.is_fresh(1_000_000 - DEPTH) && !window.accept(1_000_000 - DEPTH));
+        assert!(!window.is_fresh(1_000_000 - 1_270) && !window.accept(1_000_000 - 1_270));
         assert!(!window.accept(3));
     }
 
