@@ -195,3 +195,15 @@ fn debug_output_has_no_key_in_it() {
         common::assert_hides(&text, &BASE_KEY);
     }
 }
+
+#[test]
+fn in_a_log_they_say_which_key_it_is_and_not_the_key() {
+    let key = UniqueKey::assume_unique(SUITE, KID, &BASE_KEY);
+    assert_eq!(format!("{key:?}"), "UniqueKey { suite: Aes128GcmSha256, kid: KeyId(300), .. }");
+    let mut sealer = StaticSealer::new(key);
+    seal(&mut sealer, b"payload");
+    let shown =
+        "StaticSealer { key: UniqueKey { suite: Aes128GcmSha256, kid: KeyId(300), .. }, next_counter: 1 }";
+    assert_eq!(format!("{sealer:?}"), shown);
+    assert_eq!(format!("{:?}", opener(SUITE)), "StaticOpener { suite: Aes128GcmSha256, keys: 1, .. }");
+}
