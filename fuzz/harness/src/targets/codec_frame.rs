@@ -44,7 +44,7 @@ impl State {
 
 thread_local!(static STATE: RefCell<State> = RefCell::new(State::new()));
 
-/// Layout: the codec (1 byte), the length of a frame (2 bytes), the frame, [`Hostile`].
+/// Layout: the codec, or, from 0xC0 on, the same on a track of another kind (1 byte), the length of a frame (2 bytes), the frame, [`Hostile`].
 pub const TARGET: Target = Target { name: "codec_frame", run: |data| _ = run(data), seeds };
 
 fn run(data: &[u8]) -> Result<()> {
@@ -55,6 +55,10 @@ fn run(data: &[u8]) -> Result<()> {
     let original = input.bytes(len)?;
     let hostile = Hostile::read(&mut input)?;
     STATE.with_borrow_mut(|state| {
+        if which >= 0xC0 {
+            is_refused_on_another_track(state, codec, original);
+            return;
+        }
         let Some(mut genuine) = state.seal(codec, original) else {
             let _ = codec::split(codec, &mut BytesMut::from(original));
             return;
@@ -70,6 +74,17 @@ fn run(data: &[u8]) -> Result<()> {
         assert_eq!(genuine[..], original[..]);
     });
     Ok(())
+}
+
+/// R16: sound on a picture's track, or the other way round, is authentic and refused.
+fn is_refused_on_another_track(state: &mut State, codec: Codec, original: &[u8]) {
+    let mut sealed = BytesMut::new();
+    let other = usize::from(!codec.is_audio());
+    if codec::seal(&mut state.sealers[other], codec, original, &mut sealed).is_ok() {
+        let outcome = codec::open(&mut state.opener, codec, &mut sealed);
+        assert!(matches!(outcome, Err(codec::OpenError::WrongKind { .. })), "{outcome:?}");
+        assert!(sealed.is_empty());
+    }
 }
 
 /// A frame of a clip.
@@ -192,6 +207,9 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         let len = u16::try_from(frame.len()).expect("it is short").to_le_bytes();
         (name.to_owned(), [&[which], &len[..], &frame, &[0]].concat())
     });
+    // 192 is a multiple of 6.
+    let odd = [("Opus-on-a-camera", 192), ("Vp8-on-a-microphone", 193)];
+    let odd = odd.map(|(name, which)| (name.to_owned(), vec![which, 3, 0, 1, 2, 3, 0]));
     clips
         .flat_map(|clip| {
             let changed = [1, 2, 0, 0, 1, 5, 0, 0x80, 0];
@@ -201,5 +219,6 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
             ]
         })
         .chain(units)
+        .chain(odd)
         .collect()
 }

@@ -49,6 +49,8 @@ fn holds(read: &FrameDescriptor, structure: &Structure) {
     assert!(wanted.is_none_or(|target| target < targets && read.active_decode_targets >> target & 1 == 1));
     assert!(usize::from(read.spatial_id) < structure.spatial_layers());
     assert!(structure.resolutions().len() <= structure.spatial_layers());
+    let too_many = vec![Resolution { width: 1, height: 1 }; structure.spatial_layers() + 1];
+    assert!(structure.clone().with_resolutions(too_many).is_err());
     assert_eq!(read.is_keyframe(), read.frame_dependencies.is_empty());
 }
 

@@ -4,6 +4,7 @@
 use core::time::Duration;
 
 use arbitrary::{Result, Unstructured};
+use subrosa::sframe::{MAX_HEADER_LEN, MAX_TAG_LEN};
 use subrosa_rtp::{Assembled, Form, Limits, MarkerBit, Packetizer, Reassembler, RtpPayload};
 
 use crate::Target;
@@ -30,6 +31,8 @@ fn run(data: &[u8]) -> Result<()> {
     let mtu = usize::from(input.arbitrary::<u8>()?) + 2;
     let count = input.arbitrary::<u8>()? % 9;
     let packetizer = Packetizer::new(form, mtu).expect("there is room");
+    assert_eq!(packetizer.media_payload(), mtu.saturating_sub(1 + MAX_HEADER_LEN + MAX_TAG_LEN));
+    assert!(Packetizer::new(form, mtu % 2).is_err() && packetizer.packetize(&[], MarkerBit::Never).is_err());
     let mut sequence = first;
     let (mut frames, mut packets) = (Vec::new(), Vec::new());
     for number in 0..count {

@@ -172,6 +172,10 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         ("changed".to_owned(), (0..30).flat_map(|at| changed(1, at)).collect()),
         ("streams".to_owned(), (0..8).flat_map(|stream| raw(stream, 1, &whole(&[0; 40]))).collect()),
         ("unfinished".to_owned(), (0..40).flat_map(|_| raw(8, 1, &[0x80; 60])).collect()),
+        (
+            "too-much".to_owned(),
+            (0..45).flat_map(|n| raw(8 | n % 5, 1, &[&[0x80][..], &[1; 220]].concat())).collect(),
+        ),
         ("of-another-kind".to_owned(), [0xC7, 1, 0].repeat(4)),
         ("gaps".to_owned(), (0..20).flat_map(|_| raw(17, 3, &whole(&[1; 20]))).collect()),
         ("jumps".to_owned(), (0..9).flat_map(|n| raw(0xE0, n * 30, &whole(&[1; 20]))).collect()),

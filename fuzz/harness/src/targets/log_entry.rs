@@ -128,12 +128,12 @@ fn run(data: &[u8]) -> Result<()> {
 }
 
 fn seeds() -> Vec<(String, Vec<u8>)> {
-    let as_it_is = |of: u8| vec![of, 4, 1, 0, 0, 0];
+    let as_it_is = |of: u8| vec![of, 3, 1, 0, 0];
     let changed = |of: u8, at: u16| {
         let [low, high] = at.to_le_bytes();
-        vec![of, 7, 1, 1, low, high, 1, 0, 0]
+        vec![of, 6, 1, 1, low, high, 1, 0]
     };
-    let cut = |of: u8, len: u8| vec![of, 6, 1, 0, 1, len, 0, 0];
+    let cut = |of: u8, len: u8| vec![of, 5, 1, 0, 1, len, 0];
     let mut seeds = vec![
         ("none".to_owned(), vec![]),
         ("garbage".to_owned(), [0, 20, 0].into_iter().chain([7; 19]).collect()),
@@ -145,9 +145,20 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         [("wire-format", 3, 3), ("call", 10, 1), ("epoch", 28, 1), ("content-type", 29, 2)]
     {
         for of in [0, 5, 7] {
-            seeds.push((format!("{of}-{name}"), vec![of, 8, 1, 1, at, 0, change, 0, 0, 0]));
+            seeds.push((format!("{of}-{name}"), vec![of, 6, 1, 1, at, 0, change, 0]));
         }
     }
+    // RFC 9420 §6.2, a PublicMessage: group id, epoch, a member, no data, a proposal to remove somebody, signature, membership tag.
+    let public = [
+        &[0, 1, 0, 1, 16][..],
+        &[0; 16],
+        &[0; 8],
+        &[1, 0, 0, 0, 1, 0, 2, 0, 3, 0, 0, 0, 1],
+        &[&[0x40, 64][..], &[9; 64], &[32], &[9; 32]].concat(),
+        &[9; SIGNATURE_LEN],
+    ]
+    .concat();
+    seeds.push(("public".to_owned(), [&[0, public.len() as u8 + 1, 0][..], &public].concat()));
     for of in [0, 5, 7] {
         for n in 0..6_u16 {
             let places = (0..8).flat_map(|at| changed(of, n * 80 + at * 10));
