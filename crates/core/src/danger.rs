@@ -93,7 +93,8 @@ pub mod tampered {
 
     /// Makes a host's beat in somebody else's name, with a number of choice (higher than before, as a later one's is). To be said in the
     /// talk lane. Every member has the key that talk is sealed under, but only his own signature key, so the others refuse it
-    /// ([`TalkFault::Unauthentic`](crate::TalkFault::Unauthentic), R20). `None` if nobody of that name is on the roster.
+    /// ([`TalkFault::Unauthentic`](crate::TalkFault::Unauthentic), R20). `None` if nobody of that name is on the roster, or
+    /// the call has ended.
     pub fn beat(call: &mut Call, of: ParticipantId, number: u64) -> Option<Message> {
         call.forge_beat(of, number)
     }

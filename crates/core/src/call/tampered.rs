@@ -28,7 +28,7 @@ impl Call {
     /// A beat in the name of somebody else.
     pub(crate) fn forge_beat(&mut self, of: ParticipantId, number: u64) -> Option<Message> {
         let leaf = self.roster.member(of)?.leaf;
-        Some(Message { lane: Lane::Talk, payload: self.forge_beat_of(leaf, number) })
+        Some(Message { lane: Lane::Talk, payload: self.forge_beat_of(leaf, number)? })
     }
 
     fn forged(&self, commit: Vec<u8>) -> Message {

@@ -33,10 +33,10 @@ fn beat(number: u64) -> Talk {
 }
 
 impl Call {
-    /// A beat in the name of whoever sits at another leaf.
-    pub(in crate::call) fn forge_beat_of(&mut self, leaf: u32, number: u64) -> Bytes {
-        let line = self.presence.lines.values_mut().next_back().expect("there is an epoch");
-        line.keys.seal_as(leaf, number, &self.group, &beat(number))
+    /// A beat in the name of whoever sits at another leaf; `None` after the call's end.
+    pub(in crate::call) fn forge_beat_of(&mut self, leaf: u32, number: u64) -> Option<Bytes> {
+        let line = self.presence.lines.values_mut().next_back()?;
+        Some(line.keys.seal_as(leaf, number, &self.group, &beat(number)))
     }
 }
 

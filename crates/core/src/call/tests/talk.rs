@@ -19,7 +19,7 @@ fn a_member_cannot_speak_in_a_hosts_name() {
     let mut room = room(1);
     let ann = room.id("Ann");
     let leaf = room.seat("Carol").call.roster().member(ann).expect("in").leaf;
-    let forged = room.seat("Dave").call.forge_beat_of(leaf, 1 << 40);
+    let forged = room.seat("Dave").call.forge_beat_of(leaf, 1 << 40).expect("she is there");
     let now = room.now;
     let message = Message { lane: Lane::Talk, payload: forged };
     let refused = room.seat("Carol").call.handle_message(&message, now);
