@@ -174,7 +174,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         ("unfinished".to_owned(), (0..40).flat_map(|_| raw(8, 1, &[0x80; 60])).collect()),
         (
             "too-much".to_owned(),
-            (0..45).flat_map(|n| raw(8 | n % 5, 1, &[&[0x80][..], &[1; 220]].concat())).collect(),
+            (0..45).flat_map(|n| raw(8 | (n % 5), 1, &[&[0x80][..], &[1; 220]].concat())).collect(),
         ),
         ("of-another-kind".to_owned(), [0xC7, 1, 0].repeat(4)),
         ("gaps".to_owned(), (0..20).flat_map(|_| raw(17, 3, &whole(&[1; 20]))).collect()),

@@ -94,7 +94,8 @@ fn durations_and_windows_have_bounds() {
         assert_eq!(is_one(|policy| policy.max_participants = count), possible, "{count} participants");
     }
     type Field = fn(&mut Policy) -> &mut u32;
-    let bounds: [(&str, Field, [(u32, bool); 4]); 7] = [
+    type Bounds = (&'static str, Field, [(u32, bool); 4]);
+    let bounds: [Bounds; 7] = [
         // Below both retentions.
         ("switch", |p| &mut p.switch_deadline_ms, [(0, true), (3_299, true), (3_300, false), (9_000, false)]),
         (
