@@ -66,6 +66,23 @@ impl Pair {
         sent.iter().find(|message| message.lane == lane).expect("an answer").payload.to_vec()
     }
 
+    /// Has time pass at both, and each hear what the other says meanwhile.
+    pub fn pass(&mut self, now: Time) {
+        let mut said = core::mem::take(&mut self.said_by_bob);
+        for call in [&mut self.ann, &mut self.bob] {
+            call.handle_timeout(now);
+            said.extend(drain(call, now));
+        }
+        while !said.is_empty() {
+            for message in core::mem::take(&mut said) {
+                for call in [&mut self.ann, &mut self.bob] {
+                    let _ = call.handle_message(&message, now);
+                    said.extend(drain(call, now));
+                }
+            }
+        }
+    }
+
     /// Returns a guest's key package.
     pub fn key_package() -> Vec<u8> {
         let profile = Profile::person("Carl").expect("a name");

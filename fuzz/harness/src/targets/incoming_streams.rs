@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use arbitrary::{Result, Unstructured};
 use bytes::{Bytes, BytesMut};
-use subrosa::{Codec, Metadata, Sealer, TrackKind};
+use subrosa::{Codec, Metadata, Sealer, Time, TrackKind};
 use subrosa_rtp::{
     ConnectionLimits, Form, IncomingStreams, Limits, MediaFrame, OutgoingStream, PayloadFormat, Received,
     RtpPayload,
@@ -35,6 +35,7 @@ struct State {
     sender: OutgoingStream,
     /// Of a microphone, for pictures.
     odd: Sealer,
+    now: Time,
 }
 
 thread_local!(static STATE: RefCell<State> = {
@@ -42,18 +43,19 @@ thread_local!(static STATE: RefCell<State> = {
     let sealer = pair.bob.sealer(TrackKind::Microphone).expect("a track");
     let sender = OutgoingStream::new(sealer, Codec::Opus, Form::Frame, 1_200).expect("there is room");
     let odd = pair.bob.sealer(TrackKind::Microphone).expect("a track");
-    RefCell::new(State { pair, sender, odd })
+    RefCell::new(State { pair, sender, odd, now: Time::ZERO })
 });
 
 fn run(data: &[u8]) -> Result<()> {
     let mut input = Unstructured::new(data);
-    STATE.with_borrow_mut(|State { pair, sender, odd }| {
+    STATE.with_borrow_mut(|State { pair, sender, odd, now: time }| {
         let stream =
             Limits { max_packets: 32, max_bytes: 2_000, max_frame_bytes: 1_000, ..Limits::default() };
         let limits = ConnectionLimits {
             stream,
             max_streams: MAX_STREAMS,
             max_bytes: MAX_BYTES,
+            idle: Duration::from_millis(300),
             ..ConnectionLimits::default()
         };
         let mut incoming = IncomingStreams::new(pair.ann.opener(), limits);
@@ -103,6 +105,13 @@ fn run(data: &[u8]) -> Result<()> {
         for _ in 0..3 {
             now += STEP;
             speak(&mut incoming, now);
+        }
+        if incoming.held_frames() > 0 {
+            // R18: what claims to be of an epoch to come waits for five seconds of the call's time.
+            *time = *time + Duration::from_secs(6);
+            pair.pass(*time);
+            assert_eq!(drain(&mut incoming), Vec::<Vec<u8>>::new(), "of an epoch that never came");
+            assert_eq!(incoming.held_frames(), 0);
         }
         Ok(())
     })
@@ -172,6 +181,10 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         ("changed".to_owned(), (0..30).flat_map(|at| changed(1, at)).collect()),
         ("streams".to_owned(), (0..8).flat_map(|stream| raw(stream, 1, &whole(&[0; 40]))).collect()),
         ("unfinished".to_owned(), (0..40).flat_map(|_| raw(8, 1, &[0x80; 60])).collect()),
+        (
+            "of-other-epochs".to_owned(),
+            (0..16).flat_map(|low| raw(8, 1, &[&[0xC0, 0x90, 3, low][..], &[0; 30]].concat())).collect(),
+        ),
         (
             "too-much".to_owned(),
             (0..45).flat_map(|n| raw(8 | (n % 5), 1, &[&[0x80][..], &[1; 220]].concat())).collect(),
