@@ -24,7 +24,7 @@ const LIMITS: HoldLimits =
 
 fn keys(epoch: u64, own_leaf: u32) -> EpochKeys {
     let leaves = [Some(ParticipantId([0; 16])), Some(ParticipantId([1; 16])), None];
-    let base_key = Zeroizing::new(vec![epoch as u8; 16]);
+    let base_key = Zeroizing::new(epoch.to_be_bytes().repeat(2));
     EpochKeys::new(Epoch(epoch), CipherSuite::default(), EPOCH_BITS, own_leaf, leaves.into(), base_key)
 }
 
