@@ -56,7 +56,6 @@ fn run(data: &[u8]) -> Result<()> {
             max_streams: MAX_STREAMS,
             max_bytes: MAX_BYTES,
             idle: Duration::from_millis(300),
-            ..ConnectionLimits::default()
         };
         let mut incoming = IncomingStreams::new(pair.ann.opener(), limits);
         for (payload_type, codec, form) in [
