@@ -51,7 +51,7 @@ impl Media {
         (took, answer)
     }
 
-    /// Half a minute later.
+    /// Whether a genuine frame opens when the time of those that waited is over.
     fn works(&mut self) -> bool {
         let now = Time::ZERO + Duration::from_secs(8);
         self.pair.ann.handle_timeout(now);
