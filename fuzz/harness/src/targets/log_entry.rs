@@ -12,12 +12,14 @@ use crate::hostile::Hostile;
 use crate::pair::{Pair, drain};
 
 /// Layout: entries, each of what it is made (1 byte), by how many bytes of [`Hostile`] it is changed (1), these. It is made of, bits 0 to 2:
-/// 0 and 1: the host's commit; 2: the same for an earlier position; 3: the entry by which Bob came in; 4: a commit of Bob's, who may not;
+/// 0: the host's commit; 1: another call's host's; 2: the same for an earlier position; 3: the entry by which Bob came in; 4: a commit of Bob's, who may not;
 /// 5 and 6: the host's commit, changed before Bob signs it as his; 7: Bob's commit, changed before he signs it.
 pub const TARGET: Target = Target { name: "log_entry", run: |data| _ = run(data), seeds };
 
 const ENTRIES: usize = 12;
 const SIGNATURE_LEN: usize = 64;
+
+thread_local!(static ELSEWHERE: Vec<u8> = Pair::founded(20).first_entry);
 
 struct Log {
     pair: Pair,
@@ -75,7 +77,8 @@ impl Log {
         };
         let bobs = |bob| tampered::spoil_path(bob, |_| false).ok().map(|message| message.payload.to_vec());
         Some(match of & 7 {
-            0 | 1 => hostile.bytes(&genuine),
+            0 => hostile.bytes(&genuine),
+            1 => ELSEWHERE.with(|entry| hostile.bytes(entry)),
             2 => hostile.bytes(&self.earlier),
             3 => hostile.bytes(&self.pair.first_entry),
             4 => hostile.bytes(&bobs(&mut self.pair.bob)?),

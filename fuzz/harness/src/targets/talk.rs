@@ -11,13 +11,20 @@ use crate::Target;
 use crate::hostile::Hostile;
 use crate::pair::{Pair, drain, with_payload};
 
-/// Layout: steps: what happens (1 byte), how many bytes it takes (1), these. 0: something damaged comes to Bob, a member; 1: to Ann, the host;
+/// Layout: steps: what happens (1 byte), how many bytes it takes (1), these. 0: something damaged comes to Bob, a member; 1: to Ann, the host
+/// (from 128 on: made of what is said in another call);
 /// 2 and 3: Bob says something of any kind (1), content follows; 4 and 5: Ann does; 6: time passes; 7: what was said last
 /// comes once more, or, if a byte is given, a beat of Ann's with that number that Bob forges.
 pub const TARGET: Target = Target { name: "talk", run: |data| _ = run(data), seeds };
 
 const STEPS: usize = 30;
 const BEAT: Duration = Duration::from_secs(10);
+
+// What Bob said in another call.
+thread_local!(static ELSEWHERE: Vec<u8> = {
+    let said = Pair::founded(20).said_by_bob;
+    said.last().expect("that he has the keys").payload.to_vec()
+});
 
 struct Room {
     pair: Pair,
@@ -61,9 +68,12 @@ impl Room {
         self.deliver(said);
     }
 
-    fn is_damaged(&mut self, at_ann: bool, hostile: &Hostile) {
+    fn is_damaged(&mut self, at_ann: bool, is_of_another_call: bool, hostile: &Hostile) {
         let Some(genuine) = self.last.clone() else { return };
-        let bytes = hostile.bytes(&genuine.payload);
+        let bytes = match is_of_another_call {
+            true => ELSEWHERE.with(|said| hostile.bytes(said)),
+            false => hostile.bytes(&genuine.payload),
+        };
         let call = if at_ann { &mut self.pair.ann } else { &mut self.pair.bob };
         let before = (call.epoch(), call.ended(), call.is_cut_off());
         if bytes != genuine.payload[..] {
@@ -76,11 +86,12 @@ impl Room {
         }
     }
 
-    /// Bob says something in Ann's name: nobody takes it for hers.
+    /// Bob forges a beat of Ann's: nobody takes it for hers. (Who hears it is an honest participant with Bob's keys.)
     fn is_refused(&mut self, forged: &Message) {
-        let outcome = self.pair.ann.handle_message(forged, self.now);
-        assert!(matches!(outcome, Ok(()) | Err(HandleError::Talk(_))), "{outcome:?}");
-        assert_eq!(drain(&mut self.pair.ann, self.now), [], "something comes of it");
+        let call = &mut self.pair.bob;
+        let outcome = call.handle_message(forged, self.now);
+        assert!(matches!(outcome, Err(HandleError::Talk(_))), "{outcome:?}");
+        assert_eq!(drain(call, self.now), [], "something comes of it");
     }
 
     fn says(&mut self, is_ann: bool, kind: u8, content: &[u8]) {
@@ -104,7 +115,7 @@ fn run(data: &[u8]) -> Result<()> {
         match what % 8 {
             at @ (0 | 1) => {
                 if let Ok(hostile) = Hostile::read(&mut Unstructured::new(bytes)) {
-                    room.is_damaged(at == 1, &hostile);
+                    room.is_damaged(at == 1, what >= 128, &hostile);
                 }
             }
             who @ 2..=5 => {
@@ -137,6 +148,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
     let mut seeds = Vec::new();
     let changed = |to: u8, at: u8| [&[to, 6, 1, 1, at, 0, 1, 0][..], &[6, 0]].concat();
     seeds.push(("changed".to_owned(), (0..20).flat_map(|n| changed(n & 1, n * 9)).collect()));
+    seeds.push(("of-another-call".to_owned(), vec![128, 3, 1, 0, 0, 129, 3, 1, 0, 0, 6, 0]));
     seeds.push(("forged".to_owned(), vec![6, 0, 7, 1, 9, 6, 0, 7, 1, 9]));
     seeds.push(("replayed".to_owned(), [7, 0, 6, 0, 7, 0, 7, 0].to_vec()));
     for (name, content) in super::talk_content::contents() {
