@@ -98,7 +98,7 @@ impl Opener {
             spare.clear();
             spare.extend_from_slice(frame);
         }
-        let error = match shared.open_under(&table, keys, parsed, &metadata.parts(), aad, frame) {
+        let error = match shared.open_under(&table, keys, parsed, metadata.parts(), aad, frame) {
             Ok(opened) => return Ok(Opening::Opened(opened)),
             Err(error) => error,
         };
@@ -142,7 +142,8 @@ impl Opener {
                 _ if table.ended => refuse(FrameFault::Ended),
                 _ if due == Due::TooOld => refuse(FrameFault::HeldTooLong),
                 (Found::Known(keys), Ok(parsed)) => {
-                    match shared.open_under(&table, keys, parsed, &[&held.metadata], aad, &mut held.frame) {
+                    match shared.open_under(&table, keys, parsed, [&held.metadata, &[]], aad, &mut held.frame)
+                    {
                         // R18: its low bits fit an epoch that is not reached yet, too.
                         Err(error) if due == Due::ToTry && error.reason != FrameFault::Replayed => {
                             held.frame.clear();
@@ -206,7 +207,7 @@ impl Shared {
         table: &Table,
         keys: &EpochKeys,
         parsed: Parsed,
-        metadata: &[&[u8]],
+        metadata: [&[u8]; 2],
         aad: &mut AadBuffer,
         frame: &mut BytesMut,
     ) -> Result<Opened, FrameError> {

@@ -72,7 +72,7 @@ impl Sealer {
         payload: &[u8],
         out: &mut BytesMut,
     ) -> Result<Sealed, SealError> {
-        self.with_key(|key, header, aad| seal_append(key, header, &metadata.parts(), aad, payload, out))
+        self.with_key(|key, header, aad| seal_append(key, header, metadata.parts(), aad, payload, out))
     }
 
     /// Seals the payload where it stands: `frame` holds [`MAX_HEADER_LEN`](crate::sframe::MAX_HEADER_LEN) spare bytes,
@@ -85,7 +85,7 @@ impl Sealer {
         metadata: Metadata<'_>,
         frame: &mut BytesMut,
     ) -> Result<Sealed, SealError> {
-        self.with_key(|key, header, aad| seal_in_place(key, header, &metadata.parts(), aad, frame))
+        self.with_key(|key, header, aad| seal_in_place(key, header, metadata.parts(), aad, frame))
     }
 
     fn with_key(

@@ -75,7 +75,7 @@ impl Table {
         let count = self.opening.len();
         match self.newest {
             None => true,
-            Some(newest) => (1..=count / 2).contains(&((low + count - self.slot(newest)) % count)),
+            Some(newest) => (1..=count / 2).contains(&((low + count - self.slot(newest)) & (count - 1))),
         }
     }
 

@@ -39,14 +39,31 @@ pub struct Header {
 }
 
 impl Header {
-    /// Writes the header and returns how many bytes of `out` it took.
+    /// Writes the header and returns how many bytes of `out` it took. The bytes behind it are zero.
+    #[inline]
     pub fn encode(self, out: &mut [u8; MAX_HEADER_LEN]) -> usize {
         let (kid_flag, kid_bytes) = config_bits(self.kid.0);
         let (counter_flag, counter_bytes) = config_bits(self.counter);
+        // Both numbers side by side in one: copies of whole words, none whose length is known at run time only.
+        let numbers = left_aligned(self.kid.0, kid_bytes)
+            | left_aligned(self.counter, counter_bytes) >> (8 * kid_bytes);
         let [config, rest @ ..] = out;
         *config = kid_flag << 4 | counter_flag;
-        let len = put(rest, 0, self.kid.0, kid_bytes);
-        1 + put(rest, len, self.counter, counter_bytes)
+        *rest = numbers.to_be_bytes();
+        1 + kid_bytes + counter_bytes
+    }
+
+    /// Returns the header's bytes as one number, big endian, and how many they are; `None` if they are more than 8.
+    #[inline]
+    pub(super) fn encode_short(self) -> Option<(u64, usize)> {
+        let (kid_flag, kid_bytes) = config_bits(self.kid.0);
+        let (counter_flag, counter_bytes) = config_bits(self.counter);
+        // A number that stands in the config byte is not written once more.
+        let kid = if kid_bytes == 0 { 0 } else { self.kid.0 };
+        let counter = if counter_bytes == 0 { 0 } else { self.counter };
+        let numbers = kid_bytes + counter_bytes;
+        let config = u64::from(kid_flag << 4 | counter_flag);
+        (numbers < 8).then(|| (config << (8 * numbers) | kid << (8 * counter_bytes) | counter, 1 + numbers))
     }
 
     /// Returns how many bytes [`encode`](Self::encode) takes.
@@ -58,6 +75,7 @@ impl Header {
     ///
     /// # Errors
     /// [`HeaderError`] when the bytes end too early or a number is not encoded minimally.
+    #[inline]
     pub fn decode(frame: &[u8]) -> Result<(Self, usize), HeaderError> {
         let (&config, rest) = frame.split_first().ok_or(HeaderError::Truncated)?;
         let (kid, rest) = take(config >> 4, rest)?.ok_or(HeaderError::KeyIdNotMinimal)?;
@@ -67,6 +85,7 @@ impl Header {
 }
 
 /// Returns a number's four config bits and how many bytes follow for it.
+#[inline]
 fn config_bits(value: u64) -> (u8, usize) {
     if value < 8 {
         return (value as u8, 0);
@@ -75,23 +94,26 @@ fn config_bits(value: u64) -> (u8, usize) {
     (0x08 | (bytes as u8 - 1), bytes)
 }
 
-/// Writes the low `bytes` bytes of `value` at `at`; returns the position behind them.
-fn put(out: &mut [u8], at: usize, value: u64, bytes: usize) -> usize {
-    let be = value.to_be_bytes();
-    if let (Some(to), Some(from)) = (out.get_mut(at..at + bytes), be.get(8 - bytes..)) {
-        to.copy_from_slice(from);
-    }
-    at + bytes
+/// Returns the low `bytes` bytes of `value` as the highest of 16.
+#[inline]
+fn left_aligned(value: u64, bytes: usize) -> u128 {
+    // A number without bytes of its own is in the config byte. (And a shift by all 128 bits is none.)
+    if bytes == 0 { 0 } else { u128::from(value) << (128 - 8 * bytes) }
 }
 
 /// Reads the number that four config bits announce; `None` if fewer bytes had sufficed.
+#[inline]
 fn take(bits: u8, input: &[u8]) -> Result<Option<(u64, &[u8])>, HeaderError> {
     if bits & 0x08 == 0 {
         return Ok(Some((u64::from(bits), input)));
     }
     let len = usize::from(bits & 0x07) + 1;
     let (digits, rest) = input.split_at_checked(len).ok_or(HeaderError::Truncated)?;
-    let value = digits.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+    let value = match input.first_chunk() {
+        // Nearly always: a frame has a tag behind its header.
+        Some(word) => u64::from_be_bytes(*word) >> (64 - 8 * len),
+        None => digits.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+    };
     let minimal = config_bits(value).1 == len;
     Ok(minimal.then_some((value, rest)))
 }

@@ -9,18 +9,15 @@ const SLOTS: u64 = 128;
 /// A counter's lap takes the upper 54 bits of a slot: 2^64 / (BITS × SLOTS) < 2^54.
 const LAP: u64 = BITS * SLOTS;
 
-/// Frames at least this much older than the newest are refused; R17 asks for 1,024.
-const DEPTH: u64 = LAP - BITS;
-
 /// Remembers which counters of one key were opened; shared by all openers of a call (R17) without a lock.
 ///
 /// A ring of 128 slots. Slot `(counter / 10) % 128` holds the lap `counter / 1,280` and ten bits, one a counter. A slot
-/// only ever moves to a later lap, so no counter is accepted twice; and any that is less than 1,270 older than the newest
-/// is judged exactly, since a slot that has moved on belongs to a counter at least that much younger. Older ones are
-/// refused whatever their slot says: otherwise a server could keep a frame back for as long as it spares one slot.
+/// only ever moves to a later lap, so no counter is accepted twice; and any that is up to 1,270 older than the newest
+/// (R17 asks for 1,024) is judged exactly, since its slot is among the last 128 and has not moved on. Those of older slots
+/// are refused whatever the slot says: otherwise a server could keep a frame back for as long as it spares one slot.
 pub(crate) struct ReplayWindow {
     slots: [AtomicU64; SLOTS as usize],
-    /// The highest counter accepted.
+    /// `counter / 10` of the highest counter accepted. So it moves with every tenth frame, and costs the others a load.
     newest: AtomicU64,
 }
 
@@ -60,7 +57,7 @@ impl ReplayWindow {
     }
 
     fn is_recent(&self, counter: u64) -> bool {
-        self.newest.load(Ordering::Relaxed).saturating_sub(counter) < DEPTH
+        self.newest.load(Ordering::Relaxed).saturating_sub(counter / BITS) < SLOTS
     }
 
     /// Accepts the counter once: `true` for exactly one caller, ever.
@@ -72,8 +69,8 @@ impl ReplayWindow {
         let claim = |content| place.judge(content);
         let claimed = self.is_recent(counter)
             && self.slots[place.slot].fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim).is_ok();
-        if claimed {
-            self.newest.fetch_max(counter, Ordering::Relaxed);
+        if claimed && self.newest.load(Ordering::Relaxed) < counter / BITS {
+            self.newest.fetch_max(counter / BITS, Ordering::Relaxed);
         }
         claimed
     }
@@ -110,12 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_1_269_late_is_taken_and_an_older_one_is_not() {
+    fn a_frame_1_270_late_is_taken_and_one_of_an_older_slot_is_not() {
         let window = ReplayWindow::new();
         assert!(window.accept(1_000_000));
-        assert!(window.accept(1_000_000 - 1_269));
+        assert!(window.accept(1_000_000 - 1_270));
         // Its slot is untouched, but a server that kept it back shall not choose the moment.
-        assert!(!window.is_fresh(1_000_000 - 1_270) && !window.accept(1_000_000 - 1_270));
+        assert!(!window.is_fresh(1_000_000 - 1_271) && !window.accept(1_000_000 - 1_271));
         assert!(!window.accept(3));
     }
 
@@ -151,6 +148,6 @@ mod tests {
             (taken(&window), other.join().expect("the thread ends"))
         });
         assert!((one + two) as u64 <= MANY / 2, "{one} + {two}");
-        assert!(one + two >= DEPTH as usize);
+        assert!((one + two) as u64 >= LAP - BITS);
     }
 }

@@ -69,7 +69,7 @@ impl StaticSealer {
     /// [`SealError::Exhausted`] after 2^32 frames, [`SealError::TooLong`].
     pub fn seal(&mut self, metadata: &[u8], payload: &[u8], out: &mut BytesMut) -> Result<(), SealError> {
         let header = self.next_header()?;
-        seal_append(&self.key.key, header, &[metadata], &mut self.aad, payload, out)
+        seal_append(&self.key.key, header, [metadata, &[]], &mut self.aad, payload, out)
     }
 
     /// Seals the payload where it stands: `frame` holds [`MAX_HEADER_LEN`](super::MAX_HEADER_LEN) spare bytes, then the
@@ -79,7 +79,7 @@ impl StaticSealer {
     /// As [`seal`](Self::seal), and [`SealError::NoHeadroom`].
     pub fn seal_in_place(&mut self, metadata: &[u8], frame: &mut BytesMut) -> Result<(), SealError> {
         let header = self.next_header()?;
-        seal_in_place(&self.key.key, header, &[metadata], &mut self.aad, frame)
+        seal_in_place(&self.key.key, header, [metadata, &[]], &mut self.aad, frame)
     }
 
     /// Uses up the next counter, whatever becomes of the frame.
@@ -160,7 +160,7 @@ impl StaticOpener {
         if !window.is_fresh(counter) {
             return Err(OpenError::Replayed);
         }
-        open_in_place(key, counter, header_len, &[metadata], &mut self.aad, frame)?;
+        open_in_place(key, counter, header_len, [metadata, &[]], &mut self.aad, frame)?;
         if !window.accept(counter) {
             return Err(OpenError::Replayed);
         }

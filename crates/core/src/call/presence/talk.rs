@@ -272,7 +272,7 @@ impl TalkKeys {
         let key = FrameKey::derive(self.suite, Backend::default(), kid, &self.base_key);
         let mut out = BytesMut::new();
         let header = Header { kid: KeyId(kid), counter };
-        seal_append(&key, header, &self.metadata(), &mut AadBuffer::new(), &plain, &mut out).ok()?;
+        seal_append(&key, header, self.metadata(), &mut AadBuffer::new(), &plain, &mut out).ok()?;
         Some(out.freeze())
     }
 
@@ -298,7 +298,7 @@ impl TalkKeys {
         }
         let key = FrameKey::derive(self.suite, Backend::default(), kid, &self.base_key);
         let mut plain = BytesMut::from(bytes);
-        open_in_place(&key, counter, outside.header_len, &self.metadata(), &mut AadBuffer::new(), &mut plain)
+        open_in_place(&key, counter, outside.header_len, self.metadata(), &mut AadBuffer::new(), &mut plain)
             .map_err(|_| TalkFault::Unauthentic)?;
         let (signature, rest) = plain.split_at_checked(SIGNATURE_LEN).ok_or(TalkFault::Malformed)?;
         let (len, rest) = rest.split_first_chunk().ok_or(TalkFault::Malformed)?;

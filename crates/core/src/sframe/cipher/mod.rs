@@ -8,8 +8,6 @@ mod ctr_hmac;
 mod ring;
 mod schedule;
 
-use core::ops::Deref;
-
 use bytes::{Buf, BytesMut};
 use zeroize::Zeroize;
 
@@ -50,6 +48,7 @@ impl AeadKey {
         }
     }
 
+    #[inline]
     fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], payload: &mut [u8]) -> Option<Tag> {
         match self {
             Self::Ring(key) => key.seal(nonce, aad, payload),
@@ -60,6 +59,7 @@ impl AeadKey {
         }
     }
 
+    #[inline]
     fn open(&self, nonce: [u8; NONCE_LEN], aad: &[u8], sealed: &mut [u8]) -> Option<usize> {
         match self {
             Self::Ring(key) => key.open(nonce, aad, sealed),
@@ -79,18 +79,25 @@ struct Tag {
 }
 
 impl Tag {
+    #[inline]
     fn of(tag: &[u8]) -> Self {
+        if let Ok(bytes) = tag.try_into() {
+            return Self { bytes, len: MAX_TAG_LEN };
+        }
         let mut bytes = [0; MAX_TAG_LEN];
         bytes.iter_mut().zip(tag).for_each(|(to, from)| *to = *from);
         Self { bytes, len: tag.len().min(MAX_TAG_LEN) }
     }
 }
 
-impl Deref for Tag {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(&self.bytes)
+impl Tag {
+    /// Appends the tag to a frame.
+    #[inline]
+    fn append_to(&self, frame: &mut BytesMut) {
+        match self.bytes.get(..self.len) {
+            Some(short) if short.len() < MAX_TAG_LEN => frame.extend_from_slice(short),
+            _ => frame.extend_from_slice(&self.bytes), // of a length that is known beforehand
+        }
     }
 }
 
@@ -111,9 +118,12 @@ impl FrameKey {
     }
 
     /// RFC 9605 §4.4.3: the nonce is the salt XOR the counter.
+    #[inline]
     fn nonce(&self, counter: u64) -> [u8; NONCE_LEN] {
         let mut nonce = self.salt;
-        nonce.iter_mut().skip(NONCE_LEN - 8).zip(counter.to_be_bytes()).for_each(|(n, c)| *n ^= c);
+        if let Some(low) = nonce.last_chunk_mut() {
+            *low = (u64::from_be_bytes(*low) ^ counter).to_be_bytes();
+        }
         nonce
     }
 }
@@ -124,27 +134,106 @@ impl Drop for FrameKey {
     }
 }
 
+/// An encoded header. Nearly all take 8 bytes at most and are put together in a register: copies of a few bytes, of a length that is
+/// known at run time only, cost more than they look, here and where the AEAD reads them back.
+#[derive(Clone, Copy)]
+enum Head {
+    /// Its bytes as one number, big endian; 1 to 8 of them.
+    Short {
+        word: u64,
+        len: usize,
+    },
+    Long {
+        bytes: [u8; MAX_HEADER_LEN],
+        len: usize,
+    },
+}
+
+impl Head {
+    #[inline]
+    fn of(header: Header) -> Self {
+        match header.encode_short() {
+            Some((word, len)) => Self::Short { word, len },
+            None => {
+                let mut bytes = [0; MAX_HEADER_LEN];
+                let len = header.encode(&mut bytes);
+                Self::Long { bytes, len }
+            }
+        }
+    }
+
+    /// Takes the header that a frame begins with.
+    #[inline]
+    fn from_frame(frame: &[u8], len: usize) -> Option<Self> {
+        if let (Some(bytes), 1..=8) = (frame.first_chunk(), len) {
+            return Some(Self::Short { word: u64::from_be_bytes(*bytes) >> (64 - 8 * len), len });
+        }
+        let mut bytes = [0; MAX_HEADER_LEN];
+        bytes.get_mut(..len)?.copy_from_slice(frame.get(..len)?);
+        Some(Self::Long { bytes, len })
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        match self {
+            Self::Short { len, .. } | Self::Long { len, .. } => *len,
+        }
+    }
+
+    /// Writes the header as the last bytes of a frame's headroom; what is before it there has no meaning.
+    #[inline]
+    fn write_at_end(&self, headroom: &mut [u8; MAX_HEADER_LEN]) {
+        match self {
+            Self::Short { word, .. } => {
+                let [.., a, b, c, d, e, f, g, h] = headroom;
+                [*a, *b, *c, *d, *e, *f, *g, *h] = word.to_be_bytes();
+            }
+            Self::Long { bytes, len } => headroom[MAX_HEADER_LEN - len..].copy_from_slice(&bytes[..*len]),
+        }
+    }
+}
+
 /// Holds header and metadata side by side for the AEAD; reused, so that no frame allocates.
-pub(crate) struct AadBuffer(Vec<u8>);
+pub(crate) struct AadBuffer {
+    /// Nearly every frame's: one word.
+    short: [u8; 8],
+    long: Vec<u8>,
+}
 
 impl AadBuffer {
     pub(crate) fn new() -> Self {
-        Self(Vec::with_capacity(256))
+        Self { short: [0; 8], long: Vec::with_capacity(256) }
     }
 
-    fn fill(&mut self, header: &[u8], metadata: &[&[u8]]) -> &[u8] {
-        self.0.clear();
-        self.0.extend_from_slice(header);
-        metadata.iter().for_each(|part| self.0.extend_from_slice(part));
-        &self.0
+    #[inline]
+    fn fill(&mut self, head: &Head, metadata: [&[u8]; 2]) -> &[u8] {
+        if let Head::Short { word, len: len @ 1..=6 } = *head
+            && let [[a, b], []] = metadata
+        {
+            let word = word << 16 | u64::from(u16::from_be_bytes([*a, *b]));
+            self.short = (word << (48 - 8 * len)).to_be_bytes();
+            return &self.short[..len + 2];
+        }
+        self.fill_long(head, metadata)
+    }
+
+    #[inline(never)]
+    fn fill_long(&mut self, head: &Head, metadata: [&[u8]; 2]) -> &[u8] {
+        let mut headroom = [0; MAX_HEADER_LEN];
+        head.write_at_end(&mut headroom);
+        self.long.clear();
+        self.long.extend_from_slice(&headroom[MAX_HEADER_LEN - head.len()..]);
+        metadata.iter().for_each(|part| self.long.extend_from_slice(part));
+        &self.long
     }
 }
 
 /// Seals `payload` and appends header, ciphertext and tag to `out`.
+#[inline]
 pub(crate) fn seal_append(
     key: &FrameKey,
     header: Header,
-    metadata: &[&[u8]],
+    metadata: [&[u8]; 2],
     aad: &mut AadBuffer,
     payload: &[u8],
     out: &mut BytesMut,
@@ -152,41 +241,40 @@ pub(crate) fn seal_append(
     if payload.len() as u64 > MAX_PAYLOAD_LEN {
         return Err(SealError::TooLong);
     }
-    let mut head = [0; MAX_HEADER_LEN];
-    let head = {
-        let len = header.encode(&mut head);
-        &head[..len]
-    };
+    let head = Head::of(header);
     out.reserve(head.len() + payload.len() + MAX_TAG_LEN);
-    out.extend_from_slice(head);
+    let mut headroom = [0; MAX_HEADER_LEN];
+    head.write_at_end(&mut headroom);
+    out.extend_from_slice(&headroom[MAX_HEADER_LEN - head.len()..]);
     let start = out.len();
     out.extend_from_slice(payload);
-    let tag = seal_detached(key, header.counter, aad.fill(head, metadata), &mut out[start..])?;
-    out.extend_from_slice(&tag);
+    let tag = seal_detached(key, header.counter, aad.fill(&head, metadata), &mut out[start..])?;
+    tag.append_to(out);
     Ok(())
 }
 
 /// Seals the payload behind [`MAX_HEADER_LEN`] spare bytes of `frame` where it stands; `frame` becomes the sealed frame.
+#[inline]
 pub(crate) fn seal_in_place(
     key: &FrameKey,
     header: Header,
-    metadata: &[&[u8]],
+    metadata: [&[u8]; 2],
     aad: &mut AadBuffer,
     frame: &mut BytesMut,
 ) -> Result<(), SealError> {
     if frame.len() as u64 > MAX_PAYLOAD_LEN {
         return Err(SealError::TooLong);
     }
-    let (spare, payload) = frame.split_at_mut_checked(MAX_HEADER_LEN).ok_or(SealError::NoHeadroom)?;
-    let mut head = [0; MAX_HEADER_LEN];
-    let len = header.encode(&mut head);
-    spare[MAX_HEADER_LEN - len..].copy_from_slice(&head[..len]);
-    let tag = seal_detached(key, header.counter, aad.fill(&head[..len], metadata), payload)?;
-    frame.extend_from_slice(&tag);
-    frame.advance(MAX_HEADER_LEN - len);
+    let (headroom, payload) = frame.split_first_chunk_mut().ok_or(SealError::NoHeadroom)?;
+    let head = Head::of(header);
+    head.write_at_end(headroom);
+    let tag = seal_detached(key, header.counter, aad.fill(&head, metadata), payload)?;
+    tag.append_to(frame);
+    frame.advance(MAX_HEADER_LEN - head.len());
     Ok(())
 }
 
+#[inline]
 fn seal_detached(key: &FrameKey, counter: u64, aad: &[u8], payload: &mut [u8]) -> Result<Tag, SealError> {
     key.key.seal(key.nonce(counter), aad, payload).ok_or(SealError::TooLong) // the only reason, and checked before
 }
@@ -196,12 +284,13 @@ pub(crate) fn open_in_place(
     key: &FrameKey,
     counter: u64,
     header_len: usize,
-    metadata: &[&[u8]],
+    metadata: [&[u8]; 2],
     aad: &mut AadBuffer,
     frame: &mut BytesMut,
 ) -> Result<(), OpenError> {
-    let (head, sealed) = frame.split_at_mut_checked(header_len).ok_or(OpenError::Unauthentic)?;
-    let opened = key.key.open(key.nonce(counter), aad.fill(head, metadata), sealed);
+    let head = Head::from_frame(frame, header_len).ok_or(OpenError::Unauthentic)?;
+    let sealed = frame.get_mut(header_len..).ok_or(OpenError::Unauthentic)?;
+    let opened = key.key.open(key.nonce(counter), aad.fill(&head, metadata), sealed);
     let len = opened.ok_or(OpenError::Unauthentic)?;
     frame.advance(header_len);
     frame.truncate(len);
