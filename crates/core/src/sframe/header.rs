@@ -75,7 +75,7 @@ impl Header {
     ///
     /// # Errors
     /// [`HeaderError`] when the bytes end too early or a number is not encoded minimally.
-    #[inline]
+    #[inline(always)]
     pub fn decode(frame: &[u8]) -> Result<(Self, usize), HeaderError> {
         let (&config, rest) = frame.split_first().ok_or(HeaderError::Truncated)?;
         let (kid, rest) = take(config >> 4, rest)?.ok_or(HeaderError::KeyIdNotMinimal)?;
