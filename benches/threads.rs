@@ -49,8 +49,7 @@ fn on_threads<W: Send>(work: &mut [W], run: impl Fn(&mut W) + Sync) -> Duration 
 
 fn threads(c: &mut Criterion) {
     let (camera, _, [_ann, bob]) = sealer_and_opener(CipherSuite::default());
-    // Boxed: as far apart in memory as an app has them.
-    let mut sealers = [camera, bob.sealer(TrackKind::Microphone).expect("a track")].map(Box::new);
+    let mut sealers = [camera, bob.sealer(TrackKind::Microphone).expect("a track")];
     let mut keys = [1, 2].map(|secret| {
         let key = UnboundKey::new(&AES_128_GCM, &[secret; 16]).expect("the right length");
         Box::new(LessSafeKey::new(key))
@@ -61,7 +60,7 @@ fn threads(c: &mut Criterion) {
             group.throughput(Throughput::Elements(threads as u64));
             group.bench_function(format!("subrosa/{threads}"), |b| {
                 b.iter_custom(|frames| {
-                    on_threads(&mut sealers[..threads], |sealer: &mut Box<Sealer>| {
+                    on_threads(&mut sealers[..threads], |sealer: &mut Sealer| {
                         many(size, frames, |frame| {
                             _ = sealer.seal_in_place(black_box(METADATA), frame).expect("it seals");
                         });

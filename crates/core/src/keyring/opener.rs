@@ -56,6 +56,7 @@ pub struct Released {
 /// Opens the frames of a call; lives on a media thread and follows the call's epochs by itself.
 ///
 /// Make one for each thread: all openers of a call share their replay windows, so no frame opens twice (R17).
+#[repr(align(128))] // as a sealer
 pub struct Opener {
     shared: Arc<Shared>,
     aad: AadBuffer,
