@@ -1,4 +1,5 @@
-//! Entry points for fuzzers (feature `fuzzing`): decoders that lie behind encryption, and what a hostile member or link holder can seal.
+//! Entry points for fuzzers (feature `fuzzing`): decoders that lie behind encryption, and what a hostile member or link holder can seal;
+//! for benchmarks, the frame path of a large call without the call.
 //!
 //! **Not part of the interface**: no promise of [SemVer](https://semver.org) covers it, and no app needs it. Each entry point lives next to
 //! the code that it enters, and panics when what must hold does not.
@@ -10,6 +11,7 @@ use crate::crypto::Random;
 
 pub use crate::call::fuzzing::{answer_body, credential, policy, talk};
 pub use crate::group::fuzzing::commit_content;
+pub use crate::keyring::crowd::Crowd;
 pub use crate::keyring::fuzzing::key_ring;
 
 /// A knock with any content, by somebody who has the link.

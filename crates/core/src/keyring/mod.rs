@@ -6,6 +6,8 @@
 //! frame ever arrives.
 
 mod contexts;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod crowd;
 mod epoch;
 mod error;
 mod faults;
