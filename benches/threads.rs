@@ -11,11 +11,9 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use subrosa::sframe::{CipherSuite, MAX_HEADER_LEN, MAX_TAG_LEN};
+use subrosa::sframe::{MAX_HEADER_LEN, MAX_TAG_LEN};
 use subrosa::{Codec, Metadata, Sealer, TrackKind};
-
-mod common;
-use common::sealer_and_opener;
+use subrosa_testkit::table::Table;
 
 const METADATA: Metadata<'static> = Metadata::frame(Codec::Vp8);
 
@@ -48,8 +46,8 @@ fn on_threads<W: Send>(work: &mut [W], run: impl Fn(&mut W) + Sync) -> Duration 
 }
 
 fn threads(c: &mut Criterion) {
-    let (camera, _, [_ann, bob]) = sealer_and_opener(CipherSuite::default());
-    let mut sealers = [camera, bob.sealer(TrackKind::Microphone).expect("a track")];
+    let table = Table::of(&["Ann", "Bob"]);
+    let mut sealers = [TrackKind::Camera, TrackKind::Microphone].map(|kind| table.sealer("Bob", kind));
     let mut keys = [1, 2].map(|secret| {
         let key = UnboundKey::new(&AES_128_GCM, &[secret; 16]).expect("the right length");
         Box::new(LessSafeKey::new(key))

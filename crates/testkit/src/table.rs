@@ -37,8 +37,17 @@ impl Table {
     ///
     /// If nobody is named.
     pub fn of(names: &[&str]) -> Self {
+        Self::configured(&CallConfig::default(), names)
+    }
+
+    /// As [`of`](Self::of), with a suite, a policy and the like of choice.
+    ///
+    /// # Panics
+    ///
+    /// If nobody is named.
+    pub fn configured(config: &CallConfig, names: &[&str]) -> Self {
         let (host, guests) = names.split_first().expect("a call has a host");
-        let call = Call::create(&person(host), &CallConfig::default(), random(0), Time::ZERO);
+        let call = Call::create(&person(host), config, random(0), Time::ZERO);
         let mut table = Self {
             people: vec![((*host).to_owned(), call.expect("a call"))],
             now: Time::ZERO,
