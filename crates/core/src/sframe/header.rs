@@ -39,7 +39,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Writes the header and returns how many bytes of `out` it took. The bytes behind it are zero.
+    /// Writes the header and returns how many bytes of `out` it took.
     #[inline]
     pub fn encode(self, out: &mut [u8; MAX_HEADER_LEN]) -> usize {
         let (kid_flag, kid_bytes) = config_bits(self.kid.0);
@@ -75,7 +75,7 @@ impl Header {
     ///
     /// # Errors
     /// [`HeaderError`] when the bytes end too early or a number is not encoded minimally.
-    #[inline(always)]
+    #[inline(always)] // as what calls it on the frame path
     pub fn decode(frame: &[u8]) -> Result<(Self, usize), HeaderError> {
         let (&config, rest) = frame.split_first().ok_or(HeaderError::Truncated)?;
         let (kid, rest) = take(config >> 4, rest)?.ok_or(HeaderError::KeyIdNotMinimal)?;
@@ -116,4 +116,39 @@ fn take(bits: u8, input: &[u8]) -> Result<Option<(u64, &[u8])>, HeaderError> {
     };
     let minimal = config_bits(value).1 == len;
     Ok(minimal.then_some((value, rest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers on both sides of where they get a byte longer, and 0.
+    fn lengths() -> impl Iterator<Item = u64> + Clone {
+        let steps = [3].into_iter().chain((8..64).step_by(8)).map(|bits| 1_u64 << bits);
+        steps.flat_map(|step| [step - 1, step]).chain([0, u64::MAX])
+    }
+
+    /// Sealers write short headers in a register; every length of both numbers, as one word and as bytes.
+    #[test]
+    fn a_header_in_a_register_has_the_bytes_of_any_other_and_is_read_back() {
+        let (mut short, mut long) = (0, 0);
+        for (kid, counter) in lengths().flat_map(|kid| lengths().map(move |counter| (kid, counter))) {
+            let header = Header { kid: KeyId(kid), counter };
+            let mut bytes = [0; MAX_HEADER_LEN];
+            let len = header.encode(&mut bytes);
+            let bytes = bytes.get(..len).expect("it fits");
+            assert_eq!((Header::decode(bytes), header.encoded_len()), (Ok((header, len)), len));
+            match header.encode_short() {
+                Some((word, in_word)) => {
+                    assert_eq!((word.to_be_bytes().get(8 - in_word..), in_word), (Some(bytes), len));
+                    short += 1;
+                }
+                None => {
+                    assert!(len > 8);
+                    long += 1;
+                }
+            }
+        }
+        assert!(short > 80 && long > 80, "{short} and {long}");
+    }
 }

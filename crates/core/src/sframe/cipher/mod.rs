@@ -303,6 +303,33 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::sframe::KeyId;
+
+    /// However header and metadata are put together: what is authenticated is one behind the other, and a frame's header is what it
+    /// begins with.
+    #[test]
+    fn the_aad_is_header_and_metadata_side_by_side_whatever_their_lengths() {
+        let mut aad = AadBuffer::new();
+        for (kid, counter) in
+            [3, 200, 70_000, 1 << 40, u64::MAX].into_iter().flat_map(|kid| [(kid, 5), (kid, kid)])
+        {
+            let header = Header { kid: KeyId(kid), counter };
+            let mut bytes = [0; MAX_HEADER_LEN];
+            let len = header.encode(&mut bytes);
+            for metadata in [[&b""[..], b""], [b"ab", b""], [b"", b"ab"], [b"ab", b"cd"], [b"abc", b""]] {
+                let wanted = [&bytes[..len], metadata[0], metadata[1]].concat();
+                assert_eq!(aad.fill(&Head::of(header), metadata), wanted);
+                for behind in [0, 1, 4, 40] {
+                    let frame = [&bytes[..len], &vec![0xee; behind]].concat();
+                    let head = Head::from_frame(&frame, len).expect("it is there");
+                    assert_eq!(aad.fill(&head, metadata), wanted, "{behind} bytes behind it");
+                    let mut headroom = [0; MAX_HEADER_LEN];
+                    head.write_at_end(&mut headroom);
+                    assert_eq!(headroom[MAX_HEADER_LEN - len..], bytes[..len]);
+                }
+            }
+        }
+    }
 
     /// RFC 9605, Appendix C.3: what lies between base key and frame. (ring shows no `secret`; key and salt hang on it.)
     #[test]
