@@ -107,7 +107,7 @@ mod tests {
             let mut writer = BitWriter::default();
             writer.non_symmetric(value, 5);
             assert_eq!(writer.len, code.len());
-            let bits = u8::from_str_radix(code, 2).unwrap() << (8 - code.len());
+            let bits = u8::from_str_radix(code, 2).expect("binary digits") << (8 - code.len());
             assert_eq!(writer.into_bytes(), [bits]);
             assert_eq!(BitReader::new(&[bits]).non_symmetric(5), Ok(value));
         }

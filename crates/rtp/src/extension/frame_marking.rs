@@ -135,7 +135,7 @@ mod tests {
         for flags in 0..=u8::MAX {
             let is_sync_at_the_base = flags & 0b1111 == 0b1000;
             for bytes in [vec![flags], vec![flags, 3], vec![flags, 3, 200]] {
-                let marking = FrameMarking::parse(&bytes).unwrap();
+                let marking = FrameMarking::parse(&bytes).expect("one to three bytes");
                 if is_sync_at_the_base {
                     // §3.1: B must be 0 when TID is; we read it, and do not write it.
                     assert!(marking.base_layer_sync);
