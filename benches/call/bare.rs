@@ -101,7 +101,8 @@ impl<P: Engine> Group<P> {
     pub(crate) fn guest(&self) -> Guest<P> {
         let provider = P::new();
         let (signer, identity) = identity(&provider);
-        let package = KeyPackage::builder().build(SUITE, &provider, &signer, identity).expect("a key package");
+        let package =
+            KeyPackage::builder().build(SUITE, &provider, &signer, identity).expect("a key package");
         Guest { provider, signer, package }
     }
 

@@ -27,7 +27,7 @@ impl Call {
                 && !wanted.unmake_host.contains(&id(&host.key))
                 && !wanted.make_host.contains_key(&id(&host.key))
         });
-        for leaf in &leaves {
+        for leaf in leaves.iter() {
             let Ok(key) = <[u8; 32]>::try_from(leaf.signature_key.as_slice()) else { continue };
             if let Some(may_admit) = wanted.make_host.get(&id(&key)) {
                 policy.hosts.push(HostEntry::new(key, *may_admit));

@@ -11,7 +11,7 @@ use super::identity::Credential;
 use super::policy::{Policy, PolicyChange};
 use super::roster::participant_id;
 use crate::group::{CommitSummary, Leaf};
-use crate::id::CallId;
+use crate::id::{CallId, ParticipantId};
 
 /// Why a commit is not allowed. It was skipped by every honest member; somebody meant harm or runs something else.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
@@ -95,6 +95,8 @@ pub(crate) struct Before<'a> {
     pub(crate) call: CallId,
     pub(crate) policy: &'a Policy,
     pub(crate) leaves: &'a [Leaf],
+    /// Who sits at them: the names of their signature keys.
+    pub(crate) participants: &'a BTreeSet<ParticipantId>,
     /// HPKE keys of the tree's parent nodes; not asked about a commit that brings no keys.
     pub(crate) parent_keys: &'a BTreeSet<Vec<u8>>,
     /// Signature keys that were on the roster before and are not any more.
@@ -162,11 +164,7 @@ fn judge_adds(before: &Before<'_>, commit: &CommitSummary) -> Result<(), Violati
         return Err(Violation::Invite);
     }
     // What everybody calls a participant by must be one's own, however unlikely it is that two keys share it.
-    let mut ids = before
-        .leaves
-        .iter()
-        .map(|leaf| participant_id(before.call, &leaf.signature_key))
-        .collect::<BTreeSet<_>>();
+    let mut ids = BTreeSet::new();
     for add in &commit.adds {
         if !add.is_standard
             || !Credential::decode(&add.credential).is_some_and(|credential| credential.is_usable())
@@ -176,7 +174,8 @@ fn judge_adds(before: &Before<'_>, commit: &CommitSummary) -> Result<(), Violati
         let key = add.signature_key.as_slice();
         // R3: otherwise a removed host's place on the list could be taken by somebody else.
         let was_here = before.departed.contains(key) || before.policy.is_host(key);
-        if was_here || !ids.insert(participant_id(before.call, key)) {
+        let id = participant_id(before.call, key);
+        if was_here || before.participants.contains(&id) || !ids.insert(id) {
             return Err(Violation::KeyReused);
         }
     }

@@ -286,7 +286,8 @@ impl Lobby {
         // MLS takes no key twice, so two guests who share one could not be admitted together.
         let [leaf_key, init_key] = &key_package.leaf.hpke_keys;
         if self.tree_keys.as_ref().is_none_or(|(epoch, _)| *epoch != group.epoch()) {
-            let leaves = group.leaves().into_iter().map(|leaf| leaf.encryption_key);
+            let leaves = group.leaves();
+            let leaves = leaves.iter().map(|leaf| leaf.encryption_key.clone());
             self.tree_keys = Some((group.epoch(), leaves.chain(group.parent_keys()).collect()));
         }
         let in_tree = |key: &Vec<u8>| self.tree_keys.as_ref().is_some_and(|(_, keys)| keys.contains(key));

@@ -157,6 +157,7 @@ impl Call {
             call: self.id,
             policy: &self.policy,
             leaves,
+            participants: &self.roster.members.iter().map(|member| member.id).collect(),
             parent_keys: &if brings_keys { self.group.parent_keys() } else { BTreeSet::new() },
             departed: &self.departed,
             leaving: &self.group.logged_leaves(),

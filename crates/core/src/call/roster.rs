@@ -155,7 +155,12 @@ impl Roster {
     }
 
     pub(super) fn at_leaf(&self, leaf: u32) -> Option<&Member> {
-        self.members.iter().find(|member| member.leaf == leaf)
+        let at = self.members.binary_search_by_key(&leaf, |member| member.leaf).ok()?;
+        self.members.get(at)
+    }
+
+    fn with_key_at(&self, leaf: u32, signature_key: &[u8]) -> Option<&Member> {
+        self.at_leaf(leaf).filter(|member| member.signature_key == signature_key)
     }
 
     /// Returns the participant of each leaf, up to the rightmost occupied one.
@@ -175,6 +180,11 @@ pub(super) fn participant_id(call: CallId, signature_key: &[u8]) -> ParticipantI
     ParticipantId(*hash.first_chunk().expect("32 bytes have 16 first ones"))
 }
 
+/// Whether the holder of a signature key is a host, and whether he may admit.
+fn rights(policy: &Policy, signature_key: &[u8]) -> (bool, bool) {
+    (policy.is_host(signature_key), policy.may_admit(signature_key))
+}
+
 /// Builds the roster of an epoch from its tree; `None` if a leaf is not a participant's.
 pub(super) fn build(
     call: CallId,
@@ -191,6 +201,11 @@ pub(super) fn build(
         Cause::Joined { .. } | Cause::Commit { .. } => (None, None),
     };
     let member = |leaf: &Leaf| {
+        // Nobody's name, kind or proof changes (R2), so what was read of a key once still holds.
+        if let Some(known) = before.and_then(|roster| roster.with_key_at(leaf.index, &leaf.signature_key)) {
+            let (is_host, may_admit) = rights(policy, &leaf.signature_key);
+            return Some(Member { is_host, may_admit, ..known.clone() });
+        }
         let Credential { profile, proof, .. } = Credential::decode(&leaf.credential)?;
         let id = participant_id(call, &leaf.signature_key);
         // R14: what is known of a member hangs on its id, never on its leaf, which may be somebody else's by now.
@@ -201,6 +216,7 @@ pub(super) fn build(
             Cause::Joined { by } if is_me => (Some(epoch), Some(*by)),
             _ => known.unwrap_or_else(|| newcomer(id)),
         };
+        let (is_host, may_admit) = rights(policy, &leaf.signature_key);
         Some(Member {
             id,
             name: profile.name().to_owned(),
@@ -209,8 +225,8 @@ pub(super) fn build(
             signature_key: leaf.signature_key.as_slice().try_into().ok()?,
             fingerprint: Fingerprint::of(&leaf.signature_key),
             proof,
-            is_host: policy.is_host(&leaf.signature_key),
-            may_admit: policy.may_admit(&leaf.signature_key),
+            is_host,
+            may_admit,
             since,
             admitted_by,
             leaf: leaf.index,

@@ -12,6 +12,7 @@ use openmls::prelude::{
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_traits::storage::StorageProvider as _;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tls_codec::{Serialize as _, VLBytes};
 use zeroize::Zeroizing;
@@ -79,6 +80,8 @@ pub(crate) struct Group {
     /// R24: self-removals logged in this epoch, kept outside of the engine until the commit that covers them.
     pub(super) logged: Vec<(u32, QueuedProposal)>,
     own_leave: Option<QueuedProposal>,
+    /// Who sits where in this epoch: read out of the tree once, as everything about an epoch asks for it.
+    leaves: Arc<[Leaf]>,
     /// Own handshake messages made in this epoch, whether or not they made it into the log.
     own_messages: u32,
     /// A refused entry could not be undone: memory and storage differ.
@@ -116,7 +119,9 @@ impl Group {
     }
 
     pub(super) fn new(provider: Provider, mls: MlsGroup, signer: SignatureKey) -> Self {
-        Self { provider, mls, signer, logged: Vec::new(), own_leave: None, own_messages: 0, broken: false }
+        let leaves = read_leaves(&mls);
+        let (logged, own_leave) = (Vec::new(), None);
+        Self { provider, mls, signer, logged, own_leave, leaves, own_messages: 0, broken: false }
     }
 
     pub(crate) fn random(&self) -> &Random {
@@ -142,17 +147,12 @@ impl Group {
             let written = parent.tls_serialize_detached().ok()?;
             read::<VLBytes>(&written).map(|(key, _)| key.into())
         };
-        self.mls.export_ratchet_tree().parents().filter_map(key).collect()
+        self.mls.treesync().full_parents().filter_map(|(_, parent)| key(parent)).collect()
     }
 
-    pub(crate) fn leaves(&self) -> Vec<Leaf> {
-        let leaf = |member: openmls::group::Member| Leaf {
-            index: member.index.u32(),
-            signature_key: member.signature_key,
-            credential: basic(&member.credential),
-            encryption_key: member.encryption_key,
-        };
-        self.mls.members().map(leaf).collect()
+    /// Returns the occupied leaves of this epoch's tree, in order.
+    pub(crate) fn leaves(&self) -> Arc<[Leaf]> {
+        Arc::clone(&self.leaves)
     }
 
     /// Returns the policy in the group context, if the context is that of a call.
@@ -300,6 +300,7 @@ impl Group {
     /// Applies the own commit, once it is known to stand in the log (R6).
     pub(crate) fn merge_own(&mut self) -> Result<(), EngineError> {
         self.mls.merge_pending_commit(&self.provider).map_err(|_| EngineError("merging an own commit"))?;
+        self.leaves = read_leaves(&self.mls);
         self.forget_epoch();
         Ok(())
     }
@@ -439,6 +440,7 @@ impl Group {
         self.mls
             .merge_staged_commit(&self.provider, *staged.0)
             .map_err(|_| EngineError("merging a commit"))?;
+        self.leaves = read_leaves(&self.mls);
         self.forget_epoch();
         Ok(stays)
     }
@@ -487,6 +489,16 @@ impl Group {
     pub(crate) fn digest(&self) -> [u8; 32] {
         self.provider.storage.digest()
     }
+}
+
+fn read_leaves(mls: &MlsGroup) -> Arc<[Leaf]> {
+    let leaf = |member: openmls::group::Member| Leaf {
+        index: member.index.u32(),
+        signature_key: member.signature_key,
+        credential: basic(&member.credential),
+        encryption_key: member.encryption_key,
+    };
+    mls.members().map(leaf).collect()
 }
 
 pub(super) fn credential_with_key(credential: Vec<u8>, public: &[u8; 32]) -> CredentialWithKey {

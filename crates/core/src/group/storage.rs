@@ -1,7 +1,8 @@
 //! Where openmls keeps its state (R25): in memory, every value zeroized when it is replaced or dropped.
 //!
-//! openmls' own memory storage keeps epoch secrets as plain JSON and wipes nothing. This one also has a transaction, so that
-//! a log entry that is refused after openmls took it in leaves everything as it was (R5).
+//! openmls' own memory storage keeps epoch secrets as plain JSON and wipes nothing. Here values are MessagePack: shorter and faster, and of
+//! the compact formats the one that describes itself, which openmls' types need. This storage also has a transaction, so that a log entry
+//! that is refused after openmls took it in leaves everything as it was (R5).
 
 use core::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,8 +16,12 @@ use zeroize::Zeroizing;
 
 /// A value could not be written or read back: a bug, or a value that openmls changed.
 #[derive(Debug, Error)]
-#[error("mls state could not be stored: {0}")]
-pub(crate) struct StorageError(#[from] serde_json::Error);
+pub(crate) enum StorageError {
+    #[error("mls state could not be written: {0}")]
+    Write(#[from] rmp_serde::encode::Error),
+    #[error("mls state could not be read: {0}")]
+    Read(#[from] rmp_serde::decode::Error),
+}
 
 type Result<T> = core::result::Result<T, StorageError>;
 
@@ -100,7 +105,7 @@ impl Storage {
     fn get<V: DeserializeOwned>(&self, kind: &'static str, key: &impl Serialize) -> Result<Option<V>> {
         let inner = self.0.borrow();
         let first = inner.values.get(&place(kind, key)?).and_then(|items| items.first());
-        first.map(|(_, value)| Ok(serde_json::from_slice(value)?)).transpose()
+        first.map(|(_, value)| Ok(rmp_serde::from_slice(value)?)).transpose()
     }
 
     fn push(
@@ -124,8 +129,14 @@ impl Storage {
         let items = inner.values.get(&place(kind, key)?).map_or(&[][..], Vec::as_slice);
         items
             .iter()
-            .map(|(name, value)| Ok((serde_json::from_slice(name)?, serde_json::from_slice(value)?)))
+            .map(|(name, value)| Ok((rmp_serde::from_slice(name)?, rmp_serde::from_slice(value)?)))
             .collect()
+    }
+
+    fn names<N: DeserializeOwned>(&self, kind: &'static str, key: &impl Serialize) -> Result<Vec<N>> {
+        let inner = self.0.borrow();
+        let items = inner.values.get(&place(kind, key)?).map_or(&[][..], Vec::as_slice);
+        items.iter().map(|(name, _)| Ok(rmp_serde::from_slice(name)?)).collect()
     }
 
     fn delete(&self, kind: &'static str, key: &impl Serialize) -> Result<()> {
@@ -135,12 +146,12 @@ impl Storage {
 }
 
 fn place(kind: &'static str, key: &impl Serialize) -> Result<Place> {
-    Ok((kind, serde_json::to_vec(key)?))
+    Ok((kind, rmp_serde::to_vec(key)?))
 }
 
 fn encode(value: &impl Serialize) -> Result<Secret> {
     let mut writer = WipingWriter(Zeroizing::new(Vec::with_capacity(256)));
-    serde_json::to_writer(&mut writer, value)?;
+    rmp_serde::encode::write(&mut writer, value)?;
     Ok(writer.0)
 }
 
@@ -279,7 +290,7 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         group: &G,
         leaf: &V,
     ) -> Result<()> {
-        self.push(LEAF_NODE, group, b"null".to_vec(), leaf)
+        self.push(LEAF_NODE, group, rmp_serde::to_vec(&())?, leaf)
     }
 
     fn own_leaf_nodes<G: traits::GroupId<1>, V: traits::LeafNode<1>>(&self, group: &G) -> Result<Vec<V>> {
@@ -296,15 +307,14 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         reference: &R,
         proposal: &P,
     ) -> Result<()> {
-        self.push(QUEUED_PROPOSAL, group, serde_json::to_vec(reference)?, proposal)
+        self.push(QUEUED_PROPOSAL, group, rmp_serde::to_vec(reference)?, proposal)
     }
 
     fn queued_proposal_refs<G: traits::GroupId<1>, R: traits::ProposalRef<1>>(
         &self,
         group: &G,
     ) -> Result<Vec<R>> {
-        let list = self.list::<R, serde::de::IgnoredAny>(QUEUED_PROPOSAL, group)?;
-        Ok(list.into_iter().map(|(reference, _)| reference).collect())
+        self.names(QUEUED_PROPOSAL, group)
     }
 
     fn queued_proposals<G: traits::GroupId<1>, R: traits::ProposalRef<1>, P: traits::QueuedProposal<1>>(
@@ -319,7 +329,7 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         group: &G,
         reference: &R,
     ) -> Result<()> {
-        let reference = serde_json::to_vec(reference)?;
+        let reference = rmp_serde::to_vec(reference)?;
         self.change(place(QUEUED_PROPOSAL, group)?, |items| items.retain(|(name, _)| *name != reference));
         Ok(())
     }

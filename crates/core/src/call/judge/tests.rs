@@ -51,6 +51,10 @@ fn leaf(index: u32) -> Leaf {
     }
 }
 
+fn ids(leaves: &[Leaf]) -> BTreeSet<ParticipantId> {
+    leaves.iter().map(|leaf| participant_id(CallId([0; 16]), &leaf.signature_key)).collect()
+}
+
 fn added(index: u32) -> AddedLeaf {
     AddedLeaf {
         signature_key: key(index).to_vec(),
@@ -92,6 +96,7 @@ fn verdict_under(policy: &Policy, leaving: &[u32], commit: &CommitSummary) -> Re
             call: CallId([0; 16]),
             policy,
             leaves: &leaves,
+            participants: &ids(&leaves),
             parent_keys: &BTreeSet::from([PARENT.to_vec()]),
             departed: &departed,
             leaving,
@@ -195,6 +200,7 @@ fn a_key_on_the_list_of_hosts_cannot_be_added() {
         policy: &policy,
         parent_keys: &BTreeSet::new(),
         leaves: &[leaf(HOST)],
+        participants: &ids(&[leaf(HOST)]),
         departed: &BTreeSet::new(),
         leaving: &[],
         invite_psk_id: PSK_ID,
@@ -310,6 +316,7 @@ fn one_host_stays() {
         call: CallId([0; 16]),
         policy: &hosts,
         leaves: &leaves,
+        participants: &ids(&leaves),
         departed: &BTreeSet::new(),
         leaving: &[],
         invite_psk_id: PSK_ID,

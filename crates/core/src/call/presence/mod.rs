@@ -129,10 +129,8 @@ impl Call {
     /// Whoever is a host in it could have acted as one since `since`, which is before it was known here if it is an own commit.
     pub(super) fn begin_presence(&mut self, close_older_at: Time, since: Time) -> Result<(), EngineError> {
         let (call, now) = (self.id, self.now);
-        let leaves = self.group.leaves();
-        let id = |key: &[u8]| roster::participant_id(call, key);
-        let keys =
-            TalkKeys::new(call, &self.group, self.policy.suite(), self.policy.epoch_bits(), &leaves, id)?;
+        let (suite, bits) = (self.policy.suite(), self.policy.epoch_bits());
+        let keys = TalkKeys::new(call, &self.group, suite, bits, &self.roster.members)?;
         let (epoch, acknowledgements, width) = (keys.epoch(), keys.acknowledgements(), keys.width());
         let committer = match self.roster.cause {
             Cause::Founded => None,

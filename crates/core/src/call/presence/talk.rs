@@ -16,8 +16,9 @@ use thiserror::Error;
 use tls_codec::{DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
+use super::roster::Member;
 use crate::crypto::hash;
-use crate::group::{EngineError, Group, Leaf, signature_holds};
+use crate::group::{EngineError, Group, signature_holds};
 use crate::id::{CallId, Epoch, MailboxId, ParticipantId};
 use crate::keyring::KidLayout;
 use crate::sframe::{AadBuffer, Backend, CipherSuite, FrameKey, Header, KeyId, open_in_place, seal_append};
@@ -201,14 +202,12 @@ impl TalkKeys {
         group: &Group,
         suite: CipherSuite,
         epoch_bits: u32,
-        leaves: &[Leaf],
-        id: impl Fn(&[u8]) -> ParticipantId,
+        members: &[Member],
     ) -> Result<Self, EngineError> {
-        let width = leaves.iter().map(|leaf| leaf.index as usize + 1).max().unwrap_or(0);
+        let width = members.iter().map(|member| member.leaf as usize + 1).max().unwrap_or(0);
         let mut by_leaf = vec![None; width].into_boxed_slice();
-        for leaf in leaves {
-            by_leaf[leaf.index as usize] =
-                leaf.signature_key.as_slice().try_into().ok().map(|key| (id(&leaf.signature_key), key));
+        for member in members {
+            by_leaf[member.leaf as usize] = Some((member.id, member.signature_key));
         }
         Ok(Self {
             call,
