@@ -316,7 +316,7 @@ impl OpenMlsCrypto for Crypto {
 
     fn hash(&self, hash: HashType, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
         sha256_only(hash)?;
-        Ok(Sha256::digest(data).to_vec())
+        Ok(ring::digest::digest(&ring::digest::SHA256, data).as_ref().to_vec())
     }
 
     fn aead_encrypt(

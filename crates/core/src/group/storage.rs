@@ -159,6 +159,12 @@ fn encode(value: &impl Serialize) -> Result<Secret> {
 struct WipingWriter(Secret);
 
 impl io::Write for WipingWriter {
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes).map(drop)
+    }
+
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let needed = self.0.len() + bytes.len();
         if needed > self.0.capacity() {
