@@ -17,7 +17,7 @@ use openmls_traits::types::{
     KemOutput, SignatureScheme,
 };
 use ring::aead;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use tls_codec::SecretVLBytes;
 use zeroize::Zeroizing;
 

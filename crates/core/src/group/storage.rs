@@ -12,7 +12,7 @@ use openmls_traits::storage::{CURRENT_VERSION, StorageProvider, traits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use zeroize::Zeroizing;
+use zeroize::Zeroize as _;
 
 /// A value could not be written or read back: a bug, or a value that openmls changed.
 #[derive(Debug, Error)]
@@ -25,13 +25,28 @@ pub(crate) enum StorageError {
 
 type Result<T> = core::result::Result<T, StorageError>;
 
-type Secret = Zeroizing<Vec<u8>>;
+/// One value as it is stored.
+#[derive(Clone)]
+struct Value {
+    bytes: Vec<u8>,
+    /// All are, but the tree: public keys and names, which every member has. Wiping half a megabyte would take longer than the rest of what
+    /// a commit costs.
+    is_secret: bool,
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        if self.is_secret {
+            self.bytes.zeroize();
+        }
+    }
+}
 
 /// What kind of value (its trait's name), and the key openmls gave it.
 type Place = (&'static str, Vec<u8>);
 
 /// Most values stand alone; queues are lists with a name for each item.
-type Items = Vec<(Vec<u8>, Secret)>;
+type Items = Vec<(Vec<u8>, Value)>;
 
 #[derive(Default)]
 pub(super) struct Storage(RefCell<Inner>);
@@ -79,7 +94,7 @@ impl Storage {
         let parts = inner.values.iter().flat_map(|((kind, key), items)| {
             [kind.as_bytes(), key.as_slice()]
                 .into_iter()
-                .chain(items.iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()]))
+                .chain(items.iter().flat_map(|(name, value)| [name.as_slice(), value.bytes.as_slice()]))
         });
         crate::crypto::hash::labelled("storage", &parts.collect::<Vec<_>>())
     }
@@ -97,15 +112,19 @@ impl Storage {
     }
 
     fn set(&self, kind: &'static str, key: &impl Serialize, value: &impl Serialize) -> Result<()> {
-        let value = encode(value)?;
-        self.change(place(kind, key)?, |items| *items = vec![(Vec::new(), value)]);
+        let place = place(kind, key)?;
+        // As large as it was, and a little larger.
+        let before =
+            self.0.borrow().values.get(&place).map_or(0, |items| items.iter().map(|i| i.1.bytes.len()).sum());
+        let value = encode(value, before + before / 16 + 256, kind != TREE)?;
+        self.change(place, |items| *items = vec![(Vec::new(), value)]);
         Ok(())
     }
 
     fn get<V: DeserializeOwned>(&self, kind: &'static str, key: &impl Serialize) -> Result<Option<V>> {
         let inner = self.0.borrow();
         let first = inner.values.get(&place(kind, key)?).and_then(|items| items.first());
-        first.map(|(_, value)| Ok(rmp_serde::from_slice(value)?)).transpose()
+        first.map(|(_, value)| Ok(rmp_serde::from_slice(&value.bytes)?)).transpose()
     }
 
     fn push(
@@ -115,7 +134,7 @@ impl Storage {
         name: Vec<u8>,
         value: &impl Serialize,
     ) -> Result<()> {
-        let value = encode(value)?;
+        let value = encode(value, 256, true)?;
         self.change(place(kind, key)?, |items| items.push((name, value)));
         Ok(())
     }
@@ -129,7 +148,7 @@ impl Storage {
         let items = inner.values.get(&place(kind, key)?).map_or(&[][..], Vec::as_slice);
         items
             .iter()
-            .map(|(name, value)| Ok((rmp_serde::from_slice(name)?, rmp_serde::from_slice(value)?)))
+            .map(|(name, value)| Ok((rmp_serde::from_slice(name)?, rmp_serde::from_slice(&value.bytes)?)))
             .collect()
     }
 
@@ -149,16 +168,16 @@ fn place(kind: &'static str, key: &impl Serialize) -> Result<Place> {
     Ok((kind, rmp_serde::to_vec(key)?))
 }
 
-fn encode(value: &impl Serialize) -> Result<Secret> {
-    let mut writer = WipingWriter(Zeroizing::new(Vec::with_capacity(256)));
+fn encode(value: &impl Serialize, capacity: usize, is_secret: bool) -> Result<Value> {
+    let mut writer = Writer(Value { bytes: Vec::with_capacity(capacity), is_secret });
     rmp_serde::encode::write(&mut writer, value)?;
     Ok(writer.0)
 }
 
 /// Grows without leaving the old buffer's content behind.
-struct WipingWriter(Secret);
+struct Writer(Value);
 
-impl io::Write for WipingWriter {
+impl io::Write for Writer {
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write(bytes).map(drop)
@@ -166,13 +185,14 @@ impl io::Write for WipingWriter {
 
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let needed = self.0.len() + bytes.len();
-        if needed > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
-            larger.extend_from_slice(&self.0);
-            self.0 = larger;
+        let Value { bytes: written, is_secret } = &mut self.0;
+        let needed = written.len() + bytes.len();
+        if needed > written.capacity() {
+            let mut larger = Vec::with_capacity(needed.next_power_of_two());
+            larger.extend_from_slice(written);
+            self.0 = Value { bytes: larger, is_secret: *is_secret };
         }
-        self.0.extend_from_slice(bytes);
+        self.0.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -223,6 +243,7 @@ macro_rules! one_per_key {
 }
 
 // The names are those of the traits, which `one_per_group` and `one_per_key` use too.
+const TREE: &str = "TreeSync";
 const GROUP_STATE: &str = "GroupState";
 const LEAF_NODE: &str = "LeafNode";
 const QUEUED_PROPOSAL: &str = "QueuedProposal";
