@@ -457,10 +457,18 @@ impl Group {
         if !self.provider.storage.roll_back() {
             return;
         }
-        match MlsGroup::load(&self.provider.storage, self.mls.group_id()) {
-            Ok(Some(before)) => self.mls = before,
-            _ => self.broken = true,
+        match self.read_back() {
+            Some(before) => self.mls = before,
+            None => self.broken = true,
         }
+    }
+
+    fn read_back(&self) -> Option<MlsGroup> {
+        let (storage, id) = (&self.provider.storage, self.mls.group_id());
+        storage.keep_tree(id, self.mls.treesync()).ok()?;
+        let before = MlsGroup::load(storage, id).ok()?;
+        storage.delete_tree(id).ok()?;
+        before
     }
 
     /// Says whether undoing an entry failed: there is no state to go on from.
@@ -487,7 +495,8 @@ impl Group {
 
     #[cfg(test)]
     pub(crate) fn digest(&self) -> [u8; 32] {
-        self.provider.storage.digest()
+        let tree = self.mls.export_ratchet_tree().tls_serialize_detached().expect("a tree");
+        crate::crypto::hash::labelled("group", &[&self.provider.storage.digest(), &tree])
     }
 }
 

@@ -1,8 +1,7 @@
 //! Where openmls keeps its state (R25): in memory, every value zeroized when it is replaced or dropped.
 //!
-//! openmls' own memory storage keeps epoch secrets as plain JSON and wipes nothing. Here values are MessagePack: shorter and faster, and of
-//! the compact formats the one that describes itself, which openmls' types need. This storage also has a transaction, so that a log entry
-//! that is refused after openmls took it in leaves everything as it was (R5).
+//! openmls' own memory storage keeps epoch secrets as plain JSON and wipes nothing. This one also has a transaction, so that
+//! a log entry that is refused after openmls took it in leaves everything as it was (R5).
 
 use core::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,41 +11,22 @@ use openmls_traits::storage::{CURRENT_VERSION, StorageProvider, traits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use zeroize::Zeroize as _;
+use zeroize::Zeroizing;
 
 /// A value could not be written or read back: a bug, or a value that openmls changed.
 #[derive(Debug, Error)]
-pub(crate) enum StorageError {
-    #[error("mls state could not be written: {0}")]
-    Write(#[from] rmp_serde::encode::Error),
-    #[error("mls state could not be read: {0}")]
-    Read(#[from] rmp_serde::decode::Error),
-}
+#[error("mls state could not be stored: {0}")]
+pub(crate) struct StorageError(#[from] serde_json::Error);
 
 type Result<T> = core::result::Result<T, StorageError>;
 
-/// One value as it is stored.
-#[derive(Clone)]
-struct Value {
-    bytes: Vec<u8>,
-    /// All are, but the tree: public keys and names, which every member has. Wiping half a megabyte would take longer than the rest of what
-    /// a commit costs.
-    is_secret: bool,
-}
-
-impl Drop for Value {
-    fn drop(&mut self) {
-        if self.is_secret {
-            self.bytes.zeroize();
-        }
-    }
-}
+type Secret = Zeroizing<Vec<u8>>;
 
 /// What kind of value (its trait's name), and the key openmls gave it.
 type Place = (&'static str, Vec<u8>);
 
 /// Most values stand alone; queues are lists with a name for each item.
-type Items = Vec<(Vec<u8>, Value)>;
+type Items = Vec<(Vec<u8>, Secret)>;
 
 #[derive(Default)]
 pub(super) struct Storage(RefCell<Inner>);
@@ -83,6 +63,18 @@ impl Storage {
         changed
     }
 
+    /// Stores the tree, for who is about to read the state back.
+    pub(super) fn keep_tree<
+        GroupId: traits::GroupId<CURRENT_VERSION>,
+        V: traits::TreeSync<CURRENT_VERSION>,
+    >(
+        &self,
+        group_id: &GroupId,
+        tree: &V,
+    ) -> Result<()> {
+        self.set(TREE, group_id, tree)
+    }
+
     pub(super) fn wipe(&self) {
         *self.0.borrow_mut() = Inner::default();
     }
@@ -94,7 +86,7 @@ impl Storage {
         let parts = inner.values.iter().flat_map(|((kind, key), items)| {
             [kind.as_bytes(), key.as_slice()]
                 .into_iter()
-                .chain(items.iter().flat_map(|(name, value)| [name.as_slice(), value.bytes.as_slice()]))
+                .chain(items.iter().flat_map(|(name, value)| [name.as_slice(), value.as_slice()]))
         });
         crate::crypto::hash::labelled("storage", &parts.collect::<Vec<_>>())
     }
@@ -112,19 +104,15 @@ impl Storage {
     }
 
     fn set(&self, kind: &'static str, key: &impl Serialize, value: &impl Serialize) -> Result<()> {
-        let place = place(kind, key)?;
-        // As large as it was, and a little larger.
-        let before =
-            self.0.borrow().values.get(&place).map_or(0, |items| items.iter().map(|i| i.1.bytes.len()).sum());
-        let value = encode(value, before + before / 16 + 256, kind != TREE)?;
-        self.change(place, |items| *items = vec![(Vec::new(), value)]);
+        let value = encode(value)?;
+        self.change(place(kind, key)?, |items| *items = vec![(Vec::new(), value)]);
         Ok(())
     }
 
     fn get<V: DeserializeOwned>(&self, kind: &'static str, key: &impl Serialize) -> Result<Option<V>> {
         let inner = self.0.borrow();
         let first = inner.values.get(&place(kind, key)?).and_then(|items| items.first());
-        first.map(|(_, value)| Ok(rmp_serde::from_slice(&value.bytes)?)).transpose()
+        first.map(|(_, value)| Ok(serde_json::from_slice(value)?)).transpose()
     }
 
     fn push(
@@ -134,7 +122,7 @@ impl Storage {
         name: Vec<u8>,
         value: &impl Serialize,
     ) -> Result<()> {
-        let value = encode(value, 256, true)?;
+        let value = encode(value)?;
         self.change(place(kind, key)?, |items| items.push((name, value)));
         Ok(())
     }
@@ -148,14 +136,8 @@ impl Storage {
         let items = inner.values.get(&place(kind, key)?).map_or(&[][..], Vec::as_slice);
         items
             .iter()
-            .map(|(name, value)| Ok((rmp_serde::from_slice(name)?, rmp_serde::from_slice(&value.bytes)?)))
+            .map(|(name, value)| Ok((serde_json::from_slice(name)?, serde_json::from_slice(value)?)))
             .collect()
-    }
-
-    fn names<N: DeserializeOwned>(&self, kind: &'static str, key: &impl Serialize) -> Result<Vec<N>> {
-        let inner = self.0.borrow();
-        let items = inner.values.get(&place(kind, key)?).map_or(&[][..], Vec::as_slice);
-        items.iter().map(|(name, _)| Ok(rmp_serde::from_slice(name)?)).collect()
     }
 
     fn delete(&self, kind: &'static str, key: &impl Serialize) -> Result<()> {
@@ -165,34 +147,27 @@ impl Storage {
 }
 
 fn place(kind: &'static str, key: &impl Serialize) -> Result<Place> {
-    Ok((kind, rmp_serde::to_vec(key)?))
+    Ok((kind, serde_json::to_vec(key)?))
 }
 
-fn encode(value: &impl Serialize, capacity: usize, is_secret: bool) -> Result<Value> {
-    let mut writer = Writer(Value { bytes: Vec::with_capacity(capacity), is_secret });
-    rmp_serde::encode::write(&mut writer, value)?;
+fn encode(value: &impl Serialize) -> Result<Secret> {
+    let mut writer = WipingWriter(Zeroizing::new(Vec::with_capacity(256)));
+    serde_json::to_writer(&mut writer, value)?;
     Ok(writer.0)
 }
 
 /// Grows without leaving the old buffer's content behind.
-struct Writer(Value);
+struct WipingWriter(Secret);
 
-impl io::Write for Writer {
-    #[inline]
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write(bytes).map(drop)
-    }
-
-    #[inline]
+impl io::Write for WipingWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Value { bytes: written, is_secret } = &mut self.0;
-        let needed = written.len() + bytes.len();
-        if needed > written.capacity() {
-            let mut larger = Vec::with_capacity(needed.next_power_of_two());
-            larger.extend_from_slice(written);
-            self.0 = Value { bytes: larger, is_secret: *is_secret };
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
         }
-        self.0.bytes.extend_from_slice(bytes);
+        self.0.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -254,7 +229,6 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
 
     one_per_group! {
         write_mls_join_config mls_group_join_config delete_group_config MlsGroupJoinConfig;
-        write_tree tree delete_tree TreeSync;
         write_interim_transcript_hash interim_transcript_hash delete_interim_transcript_hash InterimTranscriptHash;
         write_context group_context delete_context GroupContext;
         write_confirmation_tag confirmation_tag delete_confirmation_tag ConfirmationTag;
@@ -262,6 +236,27 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         write_resumption_psk_store resumption_psk_store delete_all_resumption_psk_secrets ResumptionPskStore;
         write_own_leaf_index own_leaf_index delete_own_leaf_index LeafNodeIndex;
         write_group_epoch_secrets group_epoch_secrets delete_group_epoch_secrets GroupEpochSecrets;
+    }
+
+    /// Nothing: half a megabyte in a call of a thousand, to be written with each commit and hardly ever read. The tree changes with a merged
+    /// commit only, so whoever reads the state back has it in memory (`keep_tree`).
+    fn write_tree<GroupId: traits::GroupId<CURRENT_VERSION>, V: traits::TreeSync<CURRENT_VERSION>>(
+        &self,
+        _group_id: &GroupId,
+        _tree: &V,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    fn tree<GroupId: traits::GroupId<CURRENT_VERSION>, V: traits::TreeSync<CURRENT_VERSION>>(
+        &self,
+        group_id: &GroupId,
+    ) -> Result<Option<V>> {
+        self.get(TREE, group_id)
+    }
+
+    fn delete_tree<GroupId: traits::GroupId<CURRENT_VERSION>>(&self, group_id: &GroupId) -> Result<()> {
+        self.delete(TREE, group_id)
     }
 
     one_per_key! {
@@ -317,7 +312,7 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         group: &G,
         leaf: &V,
     ) -> Result<()> {
-        self.push(LEAF_NODE, group, rmp_serde::to_vec(&())?, leaf)
+        self.push(LEAF_NODE, group, b"null".to_vec(), leaf)
     }
 
     fn own_leaf_nodes<G: traits::GroupId<1>, V: traits::LeafNode<1>>(&self, group: &G) -> Result<Vec<V>> {
@@ -334,14 +329,15 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         reference: &R,
         proposal: &P,
     ) -> Result<()> {
-        self.push(QUEUED_PROPOSAL, group, rmp_serde::to_vec(reference)?, proposal)
+        self.push(QUEUED_PROPOSAL, group, serde_json::to_vec(reference)?, proposal)
     }
 
     fn queued_proposal_refs<G: traits::GroupId<1>, R: traits::ProposalRef<1>>(
         &self,
         group: &G,
     ) -> Result<Vec<R>> {
-        self.names(QUEUED_PROPOSAL, group)
+        let list = self.list::<R, serde::de::IgnoredAny>(QUEUED_PROPOSAL, group)?;
+        Ok(list.into_iter().map(|(reference, _)| reference).collect())
     }
 
     fn queued_proposals<G: traits::GroupId<1>, R: traits::ProposalRef<1>, P: traits::QueuedProposal<1>>(
@@ -356,7 +352,7 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         group: &G,
         reference: &R,
     ) -> Result<()> {
-        let reference = rmp_serde::to_vec(reference)?;
+        let reference = serde_json::to_vec(reference)?;
         self.change(place(QUEUED_PROPOSAL, group)?, |items| items.retain(|(name, _)| *name != reference));
         Ok(())
     }
