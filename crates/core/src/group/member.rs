@@ -489,8 +489,8 @@ impl Group {
     }
 
     #[cfg(test)]
-    pub(crate) fn digest_of_nothing() -> [u8; 32] {
-        super::storage::Storage::default().digest()
+    pub(crate) fn has_something_stored(&self) -> bool {
+        self.provider.storage.digest() != super::storage::Storage::default().digest()
     }
 
     #[cfg(test)]
