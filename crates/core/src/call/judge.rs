@@ -17,7 +17,7 @@ use crate::id::{CallId, ParticipantId};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// R1: only hosts commit.
+    /// R1: only hosts commit; and where the policy lets them, members who repair a part of the tree that is blank, and do nothing else.
     #[error("the committer is not a host")]
     NotAHost,
     /// R2: a proposal of a kind or form that no commit may have (ReInit, ExternalInit, Update, other PSKs, …).
@@ -95,6 +95,8 @@ pub(crate) struct Before<'a> {
     pub(crate) call: CallId,
     pub(crate) policy: &'a Policy,
     pub(crate) leaves: &'a [Leaf],
+    /// The policy lets members repair the tree, and where the committer sits it is blank.
+    pub(crate) committer_may_repair: bool,
     /// Who sits at them: the names of their signature keys.
     pub(crate) participants: &'a BTreeSet<ParticipantId>,
     /// HPKE keys of the tree's parent nodes; not asked about a commit that brings no keys.
@@ -115,7 +117,11 @@ impl Before<'_> {
 /// Judges a commit; returns the policy in force after it.
 pub(crate) fn judge(before: &Before<'_>, commit: &CommitSummary) -> Result<Policy, Violation> {
     let is_host = before.key_at(commit.committer).is_some_and(|key| before.policy.is_host(key));
-    if !is_host {
+    let repairs = before.committer_may_repair
+        && commit.adds.is_empty()
+        && commit.removes.is_empty()
+        && commit.policy.is_none();
+    if !is_host && !repairs {
         return Err(Violation::NotAHost); // R1
     }
     if commit.others > 0 {

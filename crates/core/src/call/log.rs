@@ -157,6 +157,7 @@ impl Call {
             call: self.id,
             policy: &self.policy,
             leaves,
+            committer_may_repair: self.policy.members_repair() && self.group.needs_care_at(summary.committer),
             participants: &self.roster.members.iter().map(|member| member.id).collect(),
             parent_keys: &if brings_keys { self.group.parent_keys() } else { BTreeSet::new() },
             departed: &self.departed,
@@ -290,7 +291,7 @@ impl Call {
         let due = match self.wanted.leave {
             true if self.group.logged_leaves().contains(&self.group.own_leaf()) => Time::NEVER,
             true => Time::ZERO,
-            false => self.next_commit_at(),
+            false => self.next_commit_at().min(self.next_repair_at()),
         };
         due.max(self.not_before)
     }
@@ -317,7 +318,13 @@ impl Call {
         if self.next_launch_at() > self.now {
             return;
         }
-        let launched = if self.wanted.leave { self.send_leave() } else { self.send_commit() };
+        let launched = if self.wanted.leave {
+            self.send_leave()
+        } else if self.next_commit_at() <= self.now {
+            self.send_commit()
+        } else {
+            self.send_repair()
+        };
         if let Err(error) = launched {
             self.not_before = self.now + BACK_OFF;
             self.event(Event::CommitFailed(error));
@@ -453,7 +460,7 @@ impl Call {
     }
 
     /// What the others would skip is not sent.
-    fn judge_own(&mut self, own: OwnCommit) -> Result<OwnCommit, EngineError> {
+    pub(super) fn judge_own(&mut self, own: OwnCommit) -> Result<OwnCommit, EngineError> {
         let leaves = self.group.leaves();
         let allowed = self.group.own_summary().is_some_and(|own| self.judge(&leaves, &own).is_ok());
         let told = DEPARTED_LEN * self.departed.len() + CAME_LEN * self.roster.members.len();
@@ -474,7 +481,7 @@ impl Call {
     }
 
     /// Sends an own entry to the log and waits to read it back.
-    fn launch(&mut self, bytes: Vec<u8>, what: Own) {
+    pub(super) fn launch(&mut self, bytes: Vec<u8>, what: Own) {
         let makes_hosts = matches!(&what, Own::Commit { .. }) && !self.wanted.is_urgent();
         if makes_hosts && !self.wanted.make_host.is_empty() {
             let (at, epoch) = (self.now, self.epoch());

@@ -24,6 +24,7 @@ mod message;
 mod policy;
 mod presence;
 mod profile;
+mod repair;
 mod roster;
 #[cfg(feature = "tampered")]
 mod tampered;
@@ -118,6 +119,8 @@ pub struct Call {
     lost_to_garbage: u32,
     /// When the first self-removal of this epoch was read.
     leave_seen_at: Option<Time>,
+    /// When it is this member's turn to repair the tree, if nobody did anything before (R1).
+    repair_at: Time,
     /// What the app knows that it has to read.
     told_mailboxes: Vec<MailboxId>,
     outputs: VecDeque<Output>,
@@ -265,6 +268,7 @@ impl Call {
             not_before: Time::ZERO,
             lost_to_garbage: 0,
             leave_seen_at: None,
+            repair_at: Time::NEVER,
             told_mailboxes: Vec::new(),
             outputs: VecDeque::new(),
             admissions: VecDeque::new(),
@@ -303,6 +307,7 @@ impl Call {
         );
         self.epochs.begin(keys, change, self.policy.epoch_bits());
         self.pace.epoch_began(self.now, self.policy.epoch_bits());
+        self.plan_repair();
         self.event(Event::Roster(self.roster.clone()));
         let roster = &self.roster;
         self.recorder.members(|id| roster.member(id).is_some());

@@ -12,7 +12,7 @@ use crate::crypto::hpke;
 use crate::id::CallId;
 use crate::sframe::CipherSuite;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 pub(super) const MAX_HOSTS: usize = 256;
 /// A path after a mass admission has some 83 bytes for each member, and entries and Welcomes have to fit the delivery service.
 const MAX_PARTICIPANTS: u32 = 2000;
@@ -57,6 +57,12 @@ pub struct CallConfig {
     /// verifier can let nobody in. (What others' verifiers say is not shown to the rest; they can look at
     /// [`Member::proof`](crate::Member::proof).)
     pub vouching: bool,
+    /// Whether ordinary members keep the commits of a large call short (R1). In a call of a thousand a removal is a message of 83 kB to
+    /// everybody after all were let in at once, and of some 3 kB when one in 32 has made an empty commit since. With `true`, members make
+    /// these by themselves, one after the other, where the tree needs it; nothing else is theirs to commit. The price: a member with a
+    /// tampered client can make such a commit so that some of the others cannot apply it, as otherwise only a host can. They notice
+    /// ([`Event::Stranded`](crate::Event::Stranded) names him) and have to join again. In calls of up to 32 nothing changes.
+    pub members_repair: bool,
 }
 
 impl Default for CallConfig {
@@ -75,6 +81,7 @@ impl Default for CallConfig {
             newcomer_window: Duration::from_secs(30),
             silence_limit: Duration::from_secs(120),
             vouching: false,
+            members_repair: false,
         }
     }
 }
@@ -135,6 +142,8 @@ pub(crate) struct Policy {
     silence_ms: u32,
     /// 1: hosts' apps have to vouch for guests.
     vouching: u8,
+    /// 1: members may make empty commits where the tree is blank (R1).
+    members_repair: u8,
     /// 1: nobody can be added.
     locked: u8,
     pub(crate) hosts: Vec<HostEntry>,
@@ -216,6 +225,7 @@ impl Policy {
             newcomer_ms: 0,
             silence_ms: 0,
             vouching: 0,
+            members_repair: 0,
             locked: 0,
             hosts: vec![HostEntry::new(host, true)],
             invite: InviteFields::of(invite),
@@ -235,6 +245,7 @@ impl Policy {
         self.newcomer_ms = millis(config.newcomer_window, Windows)?;
         self.silence_ms = millis(config.silence_limit, Windows)?;
         self.vouching = config.vouching.into();
+        self.members_repair = config.members_repair.into();
         self.check()?;
         Ok(self)
     }
@@ -254,6 +265,7 @@ impl Policy {
             newcomer_window: duration(self.newcomer_ms),
             silence_limit: duration(self.silence_ms),
             vouching: self.vouching(),
+            members_repair: self.members_repair(),
         }
     }
 
@@ -285,8 +297,10 @@ impl Policy {
         hosts.sort_unstable();
         hosts.dedup();
         let hosts_fit = hosts.len() == policy.hosts.len() && (1..=MAX_HOSTS).contains(&hosts.len());
-        let flags_fit =
-            policy.locked <= 1 && policy.vouching <= 1 && policy.hosts.iter().all(|host| host.admits <= 1);
+        let flags_fit = policy.locked <= 1
+            && policy.vouching <= 1
+            && policy.members_repair <= 1
+            && policy.hosts.iter().all(|host| host.admits <= 1);
         (known && hosts_fit && flags_fit && policy.check().is_ok()).then_some(policy)
     }
 
@@ -332,6 +346,11 @@ impl Policy {
 
     pub(crate) fn vouching(&self) -> bool {
         self.vouching == 1
+    }
+
+    /// R1: whether ordinary members may make empty commits where the tree is blank.
+    pub(crate) fn members_repair(&self) -> bool {
+        self.members_repair == 1
     }
 
     pub(crate) fn is_locked(&self) -> bool {

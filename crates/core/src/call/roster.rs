@@ -36,7 +36,7 @@ pub enum Cause {
     },
     /// Somebody's commit.
     Commit {
-        /// The host who made it.
+        /// Who made it: a host; or, in a call whose [members repair the tree](super::CallConfig::members_repair), perhaps a member.
         by: ParticipantId,
         /// Who was admitted.
         admitted: Vec<ParticipantId>,

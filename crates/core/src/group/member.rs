@@ -17,6 +17,7 @@ use std::sync::Arc;
 use tls_codec::{Serialize as _, VLBytes};
 use zeroize::Zeroizing;
 
+use super::blanks::{Block, Blocks};
 use super::entry::{EntryFault, LogEntry, enclose};
 use super::provider::{CIPHERSUITE, Provider, SignatureKey};
 use super::reread::{note_path_keys, reread};
@@ -153,6 +154,16 @@ impl Group {
     /// Returns the occupied leaves of this epoch's tree, in order.
     pub(crate) fn leaves(&self) -> Arc<[Leaf]> {
         Arc::clone(&self.leaves)
+    }
+
+    /// Returns the parts of the tree that make commits long, the neediest first.
+    pub(crate) fn blocks_in_need(&self) -> Vec<Block> {
+        Blocks::of(self.mls.treesync()).in_need()
+    }
+
+    /// Says whether a leaf is in such a part.
+    pub(crate) fn needs_care_at(&self, leaf: u32) -> bool {
+        Blocks::of(self.mls.treesync()).need_care_at(leaf)
     }
 
     /// Returns the policy in the group context, if the context is that of a call.

@@ -2,6 +2,7 @@
 //!
 //! It knows how to make, decode, stage, merge and undo; it does not know what is *allowed*: that is `call::judge`.
 
+mod blanks;
 mod entry;
 #[cfg(test)]
 mod forge;

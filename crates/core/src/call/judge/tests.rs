@@ -96,6 +96,7 @@ fn verdict_under(policy: &Policy, leaving: &[u32], commit: &CommitSummary) -> Re
             call: CallId([0; 16]),
             policy,
             leaves: &leaves,
+            committer_may_repair: false,
             participants: &ids(&leaves),
             parent_keys: &BTreeSet::from([PARENT.to_vec()]),
             departed: &departed,
@@ -200,6 +201,7 @@ fn a_key_on_the_list_of_hosts_cannot_be_added() {
         policy: &policy,
         parent_keys: &BTreeSet::new(),
         leaves: &[leaf(HOST)],
+        committer_may_repair: false,
         participants: &ids(&[leaf(HOST)]),
         departed: &BTreeSet::new(),
         leaving: &[],
@@ -316,6 +318,7 @@ fn one_host_stays() {
         call: CallId([0; 16]),
         policy: &hosts,
         leaves: &leaves,
+        committer_may_repair: false,
         participants: &ids(&leaves),
         departed: &BTreeSet::new(),
         leaving: &[],
@@ -324,6 +327,37 @@ fn one_host_stays() {
     assert!(judge(&before, &removes(&[MEMBER])).is_ok(), "he himself stays");
     let both = CommitSummary { covered_leaves: vec![HOST], committer: MEMBER, ..removes(&[MEMBER]) };
     assert_eq!(judge(&before, &both).expect_err("nobody is left"), Violation::NoHost);
+}
+
+/// R1: where a member may repair the tree he may do that and cover departures, and nothing else.
+#[test]
+fn a_member_repairs_and_does_nothing_else() {
+    let leaves = [leaf(HOST), leaf(MEMBER), leaf(OTHER)];
+    let by_member = |may: bool, leaving: &[u32], commit: CommitSummary| {
+        let before = Before {
+            call: CallId([0; 16]),
+            policy: &policy(),
+            leaves: &leaves,
+            committer_may_repair: may,
+            participants: &ids(&leaves),
+            parent_keys: &BTreeSet::new(),
+            departed: &BTreeSet::new(),
+            leaving,
+            invite_psk_id: PSK_ID,
+        };
+        judge(&before, &CommitSummary { committer: MEMBER, ..commit }).map(drop)
+    };
+    assert_eq!(by_member(true, &[], removes(&[])), Ok(()));
+    let covers = CommitSummary { covered_leaves: vec![OTHER], ..removes(&[]) };
+    assert_eq!(by_member(true, &[OTHER], covers), Ok(()));
+    assert_eq!(by_member(true, &[OTHER], removes(&[])), Err(Violation::LeaveIgnored));
+    assert_eq!(by_member(false, &[], removes(&[])), Err(Violation::NotAHost));
+    assert_eq!(by_member(true, &[], removes(&[OTHER])), Err(Violation::NotAHost));
+    assert_eq!(by_member(true, &[], adds(&[3])), Err(Violation::NotAHost));
+    assert_eq!(by_member(true, &[], policy_change(|policy| policy.lock(true))), Err(Violation::NotAHost));
+    let psk = CommitSummary { psks: vec![PSK_ID.to_vec()], ..removes(&[]) };
+    assert_eq!(by_member(true, &[], psk), Err(Violation::Invite));
+    assert_eq!(by_member(true, &[], CommitSummary { others: 1, ..removes(&[]) }), Err(Violation::Proposal));
 }
 
 /// R2

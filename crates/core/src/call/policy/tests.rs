@@ -24,6 +24,7 @@ fn config() -> CallConfig {
         newcomer_window: Duration::from_millis(16_600),
         silence_limit: Duration::from_millis(99_000),
         vouching: true,
+        members_repair: true,
     }
 }
 

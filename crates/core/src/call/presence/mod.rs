@@ -100,6 +100,10 @@ impl Presence {
         self.acks.reads(mailbox)
     }
 
+    pub(super) fn is_connected(&self) -> bool {
+        self.standing == Standing::Connected
+    }
+
     /// Says whether somebody has said that he cannot follow (R7).
     pub(super) fn is_stranded(&self, id: ParticipantId) -> bool {
         self.stranded.contains(&id)
@@ -291,7 +295,9 @@ impl Call {
                 }
             }
             // R20: nobody but the committer.
-            Talk::Announcement(_) if committer != Some(from) => return Err(TalkFault::NotEntitled),
+            Talk::Announcement(_) if committer != Some(from) || !is_host => {
+                return Err(TalkFault::NotEntitled);
+            }
             Talk::Announcement(announcement) => {
                 self.note_who_is_there(epoch, announcement.acknowledged.as_slice());
                 self.announced(epoch);
@@ -329,6 +335,13 @@ impl Call {
     /// Tells the committing host that this epoch's frames can be opened here (R20).
     pub(super) fn acknowledge(&mut self, epoch: Epoch) {
         let me = self.me();
+        // A member who repaired the tree waits for nobody: senders go over at the deadline.
+        let is_host = |id: ParticipantId| self.roster.member(id).is_some_and(|member| member.is_host);
+        let nobody_asks =
+            self.presence.lines.get(&epoch).and_then(|line| line.committer).is_none_or(|id| !is_host(id));
+        if nobody_asks {
+            return;
+        }
         let Some(line) = self.presence.lines.get_mut(&epoch) else { return };
         if line.committer.is_none_or(|committer| committer == me) || self.stranded.is_some() {
             return;
