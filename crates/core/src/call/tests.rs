@@ -9,6 +9,7 @@ mod hosts;
 mod liveness;
 mod lobby;
 mod log;
+mod repair;
 mod room;
 mod stranded;
 mod talk;

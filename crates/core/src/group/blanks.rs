@@ -26,7 +26,7 @@ const PER_BLOCK: usize = 2;
 pub(crate) struct Block {
     /// Nodes that a commit from elsewhere is sealed to.
     pub(crate) cost: usize,
-    /// Occupied leaves, in order.
+    /// Occupied leaves, the last first: hosts are among the first ones, and what fills their own path does not make it shorter.
     pub(crate) leaves: Vec<u32>,
 }
 
@@ -52,8 +52,9 @@ impl Blocks {
         let block = |number: u32| {
             let first = number * BLOCK;
             let here = |leaf: &&u32| (first..first + BLOCK).contains(*leaf);
-            let leaves = leaves.iter().filter(here).copied().collect::<Vec<_>>();
+            let mut leaves = leaves.iter().filter(here).copied().collect::<Vec<_>>();
             let cost = resolution(2 * first + BLOCK - 1, LEVEL, &leaves, parents);
+            leaves.reverse();
             Block { cost, leaves }
         };
         Self((0..width.div_ceil(BLOCK)).map(block).collect())
@@ -123,7 +124,7 @@ mod tests {
     fn blank_blocks_are_in_need_and_far_ones_come_in_turns() {
         let firsts =
             blocks(128, &[]).in_need().iter().map(|block| (block.leaves[0], block.cost)).collect::<Vec<_>>();
-        assert_eq!(firsts, [(0, 32), (64, 32), (32, 32), (96, 32)]);
+        assert_eq!(firsts, [(31, 32), (95, 32), (63, 32), (127, 32)]);
     }
 
     /// Node 31 is the root of the first block.
