@@ -72,6 +72,17 @@ impl Hall {
         self.one_entry()
     }
 
+    /// The host lets somebody in, and the member's clock stands still: so commits can be made beforehand, and be read by him later.
+    ///
+    /// # Panics
+    /// If he does not wait.
+    pub fn host_admits_alone(&mut self, guest: ParticipantId) -> Bytes {
+        let member = self.member.take();
+        let entry = self.admit(&[guest]);
+        self.member = member;
+        entry
+    }
+
     /// The host removes them, with one commit: the entry is returned.
     ///
     /// # Panics
@@ -123,6 +134,23 @@ impl Hall {
             entries += 1;
         }
         entries
+    }
+
+    /// The same with time between the entries, so that the member goes over to each epoch before he reads of the next.
+    ///
+    /// # Panics
+    /// If there is no member.
+    pub fn member_reads_and_follows(&mut self) {
+        let member = self.member.as_mut().expect("a call of two");
+        while let Some(payload) = self.log.get(member.log_position() as usize) {
+            self.now = self.now + STEP;
+            let lane = Lane::Log { position: member.log_position() };
+            member.handle_message(&Message { lane, payload: payload.clone() }, self.now).expect("an entry");
+            take_rosters(member, self.now);
+            self.now = self.now + config().switch_deadline;
+            member.handle_timeout(self.now);
+            take_rosters(member, self.now);
+        }
     }
 
     /// Time passes, for the host and the member.
