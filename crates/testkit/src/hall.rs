@@ -189,7 +189,7 @@ impl Hall {
 /// Returns what a call has to say next; takes rosters.
 fn next_output(call: &mut Call, now: Time) -> Option<Output> {
     match call.poll_output() {
-        Output::Timeout(_) => return None,
+        Output::Timeout(_) => None,
         Output::Event(Event::Roster(roster)) => {
             call.roster_taken(roster.epoch, now).expect("it was just shown");
             Some(Output::Event(Event::Roster(roster)))
