@@ -20,7 +20,7 @@ use sframe::CipherSuite as TheirSuite;
 use sframe::frame::{EncryptedFrameView, MediaFrameView, MonotonicCounter};
 use sframe::key::{DecryptionKey, EncryptionKey};
 use subrosa::sframe::{
-    CipherSuite, KeyId, MAX_HEADER_LEN, MAX_TAG_LEN, StaticOpener, StaticSealer, UniqueKey,
+    Backend, CipherSuite, KeyId, MAX_HEADER_LEN, MAX_TAG_LEN, StaticOpener, StaticSealer, UniqueKey,
 };
 use subrosa::{CallConfig, Codec, Metadata, Opening, TrackKind};
 use subrosa_testkit::table::Table;
@@ -71,6 +71,12 @@ impl Suite {
         Table::configured(&CallConfig { suite: self.ours, ..CallConfig::default() }, &["Ann", "Bob"])
     }
 
+    /// The same on another library's AES-GCM.
+    fn table_on(&self, backend: Backend) -> Table {
+        let config = CallConfig { suite: self.ours, ..CallConfig::default() };
+        Table::on(backend, &config, &["Ann", "Bob"])
+    }
+
     fn static_sealer(&self) -> StaticSealer {
         StaticSealer::new(UniqueKey::assume_unique(self.ours, KeyId(0x102), &SECRET))
     }
@@ -110,6 +116,8 @@ fn seal(c: &mut Criterion) {
     for suite in suites() {
         let table = suite.table();
         let mut sealer = table.sealer("Bob", TrackKind::Camera);
+        let other = suite.table_on(Backend::AwsLcRs);
+        let mut other_sealer = other.sealer("Bob", TrackKind::Camera);
         let mut standalone = suite.static_sealer();
         for size in SIZES {
             let mut group = suite.group(c, "seal", size);
@@ -130,6 +138,12 @@ fn seal(c: &mut Criterion) {
             group.bench_function("in place", |b| {
                 let routine = |frame: &mut BytesMut| {
                     _ = sealer.seal_in_place(black_box(METADATA), frame).expect("it seals")
+                };
+                b.iter_batched_ref(|| with_headroom(size), routine, BATCH);
+            });
+            group.bench_function("in place, aws-lc-rs", |b| {
+                let routine = |frame: &mut BytesMut| {
+                    _ = other_sealer.seal_in_place(black_box(METADATA), frame).expect("it seals")
                 };
                 b.iter_batched_ref(|| with_headroom(size), routine, BATCH);
             });
@@ -163,6 +177,9 @@ fn open(c: &mut Criterion) {
     for suite in suites() {
         let table = suite.table();
         let (mut sealer, mut opener) = (table.sealer("Bob", TrackKind::Camera), table.opener("Ann"));
+        let other = suite.table_on(Backend::AwsLcRs);
+        let (mut other_sealer, mut other_opener) =
+            (other.sealer("Bob", TrackKind::Camera), other.opener("Ann"));
         for size in SIZES {
             let mut group = suite.group(c, "open", size);
             let payload = vec![0x2a; size];
@@ -185,6 +202,18 @@ fn open(c: &mut Criterion) {
                     frame
                 };
                 let routine = |frame: &mut BytesMut| match opener.open(black_box(METADATA), frame) {
+                    Ok(Opening::Opened(opened)) => opened,
+                    other => panic!("{other:?}"),
+                };
+                b.iter_batched_ref(sealed, routine, BATCH);
+            });
+            group.bench_function("in place, aws-lc-rs", |b| {
+                let sealed = || {
+                    let mut frame = BytesMut::new();
+                    other_sealer.seal(METADATA, &payload, &mut frame).expect("it seals");
+                    frame
+                };
+                let routine = |frame: &mut BytesMut| match other_opener.open(black_box(METADATA), frame) {
                     Ok(Opening::Opened(opened)) => opened,
                     other => panic!("{other:?}"),
                 };

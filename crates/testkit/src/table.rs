@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use subrosa::danger::seeded_random;
+use subrosa::sframe::Backend;
 use subrosa::{
     Call, CallConfig, Event, Guest, HostAnswer, Lane, Message, Opener, Output, ParticipantId, Profile,
     Sealer, Time, TrackId, TrackKind,
@@ -20,6 +21,7 @@ const STEP: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Table {
     people: Vec<(String, Call)>,
+    backend: Backend,
     now: Time,
     log: Vec<Bytes>,
     mail: Vec<Message>,
@@ -46,9 +48,22 @@ impl Table {
     ///
     /// If nobody is named.
     pub fn configured(config: &CallConfig, names: &[&str]) -> Self {
+        Self::on(Backend::default(), config, names)
+    }
+
+    /// As [`configured`](Self::configured), and all seal and open with another library's AES-GCM.
+    ///
+    /// # Panics
+    ///
+    /// If nobody is named.
+    pub fn on(backend: Backend, config: &CallConfig, names: &[&str]) -> Self {
         let (host, guests) = names.split_first().expect("a call has a host");
-        let call = Call::create(&person(host), config, random(0), Time::ZERO);
+        let call = Call::create(&person(host), config, random(0), Time::ZERO).map(|mut call| {
+            call.set_backend(backend);
+            call
+        });
         let mut table = Self {
+            backend,
             people: vec![((*host).to_owned(), call.expect("a call"))],
             now: Time::ZERO,
             log: Vec::new(),
@@ -78,7 +93,8 @@ impl Table {
         let HostAnswer::Admitted(admission) = guest.open_answer(&answer.payload).expect("an answer") else {
             panic!("the host lets everybody in");
         };
-        let call = guest.accept(admission, self.now).expect("the admission is in order");
+        let mut call = guest.accept(admission, self.now).expect("the admission is in order");
+        call.set_backend(self.backend);
         self.people.push((name.to_owned(), call));
         self.until_all_seal();
     }

@@ -1,0 +1,37 @@
+//! Makes `docs/performance.md` and its plots from what criterion measured last.
+//!
+//! ```text
+//! cargo bench -p subrosa-benches --benches -- --warm-up-time 0.3 --measurement-time 1
+//! cargo run --release -p subrosa-benches --bin performance_page
+//! ```
+//!
+//! Nothing on the page is written by hand: a benchmark that was not run is missing there, and said to be.
+
+#![expect(clippy::print_stdout, reason = "a program")]
+
+mod medians;
+mod plots;
+mod targets;
+mod text;
+mod wire;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use medians::Medians;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let medians = Medians::read(&target.join("criterion"))?;
+    let wire = wire::measure();
+    let plots = root.join("docs/performance");
+    fs::create_dir_all(&plots)?;
+    for (name, plot) in plots::all(&medians, &wire) {
+        plot.draw(&plots.join(name))?;
+    }
+    fs::write(root.join("docs/performance.md"), text::page(&medians, &wire))?;
+    println!("docs/performance.md: {} benchmarks", medians.len());
+    Ok(())
+}
