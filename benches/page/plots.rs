@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 
 use crate::medians::Medians;
@@ -51,9 +52,9 @@ impl Plot {
         Ok(())
     }
 
-    fn draw_lines<X, Y>(
+    fn draw_lines<'a, X, Y>(
         &self,
-        mut chart: ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
+        mut chart: ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
     ) -> Result<(), Box<dyn Error>>
     where
         X: Ranged<ValueType = f64> + ValueFormatter<f64>,

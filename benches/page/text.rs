@@ -160,7 +160,8 @@ fn calls(page: &mut String, medians: &Medians, wire: &[Wire]) {
     let create = ["subrosa", "openmls"].map(|who| cell(medians.ns(&format!("call/create/1/{who}"))));
     _ = writeln!(page, "Founding a call: {}, with openmls alone {}.\n", create[0], create[1]);
     _ = writeln!(page, "| bytes | {} |\n| --- |{}", heads.join(" | "), " ---: |".repeat(heads.len()));
-    let rows: [(&str, fn(&Wire) -> usize); 3] = [
+    type Length = fn(&Wire) -> usize;
+    let rows: [(&str, Length); 3] = [
         ("the commit of a join", |wire| wire.join),
         ("the answer to the guest, Welcome inside", |wire| wire.answer),
         ("a removal right after all joined at once", |wire| wire.removal),
