@@ -77,7 +77,10 @@ impl Plot {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
+            .position(match self.is_ratio {
+                true => SeriesLabelPosition::UpperRight, // these lines fall, the others rise
+                false => SeriesLabelPosition::UpperLeft,
+            })
             .background_style(WHITE.mix(0.85))
             .border_style(RGBColor(0xCC, 0xCC, 0xCC))
             .label_font(("sans-serif", 13))
