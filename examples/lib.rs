@@ -5,6 +5,7 @@
 //! - `check_report`: checks what `group_call` wrote, independently of it.
 //! - `switch_loss`: frames lost when keys change, counted in a simulated call; makes the tables in `docs/switch.md`.
 //! - `switch_cost`: what a switch of keys costs, in messages, bytes and time.
+//! - `crowd`: a thousand real participants join, stay, come and go, on simulated time; makes the tables in `docs/scale.md`.
 //! - `vouched`: guests whose identity a provider vouches for, with a signed token.
 
 /// The README's examples are compiled and run.

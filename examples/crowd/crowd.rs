@@ -16,7 +16,7 @@ use crate::participant::{Input, Participant, State, Traffic};
 use crate::service::{Load, Service};
 
 /// Fewer than that are driven faster on one thread than on several.
-const WORTH_A_THREAD: usize = 4;
+const WORTH_A_THREAD: usize = 8;
 /// How many listen to the founder's media.
 const LISTENERS: usize = 20;
 /// Before the rush the call rests until its last commit does not slow down the next ones any more.
@@ -43,6 +43,8 @@ pub(crate) struct Crowd {
     /// How many came in the rush, the hosts included.
     pub(crate) initial: usize,
     pub(crate) rush: (Time, Time),
+    /// What both hosts did for it: bytes sent, and time spent in the library, which is real and no simulated time.
+    pub(crate) rush_cost: [(u64, Duration); 2],
     /// Begin and end of the time of coming and going.
     pub(crate) steady: Option<(Snapshot, Snapshot)>,
     pub(crate) dropped: BTreeSet<ParticipantId>,
@@ -65,6 +67,7 @@ impl Crowd {
             now: Time::ZERO,
             initial: arguments.participants as usize,
             rush: (Time::ZERO, Time::ZERO),
+            rush_cost: [(0, Duration::ZERO); 2],
             steady: None,
             dropped: BTreeSet::new(),
             invite,
@@ -94,6 +97,7 @@ impl Crowd {
         self.stay.extend(listeners.iter().copied().chain([probed]));
         self.service.listeners = Vec::new();
         let start = self.now;
+        let before = self.cost_of_hosts();
         self.people[0].speak(Some(start + FRAME_EVERY))?;
         for guest in 0..guests {
             let at = start + Duration::from_secs(1).mul_f64(guest as f64 / f64::from(per_second));
@@ -109,6 +113,8 @@ impl Crowd {
         })?;
         let last = self.people.iter().filter_map(|person| person.in_at).max().unwrap_or_default();
         self.rush = (start, last);
+        let after = self.cost_of_hosts();
+        self.rush_cost = [0, 1].map(|host| (after[host].0 - before[host].0, after[host].1 - before[host].1));
         Ok(())
     }
 
@@ -170,6 +176,10 @@ impl Crowd {
         self.wait_until("all are in one epoch", Self::are_together)?;
         self.pass(Duration::from_secs(1))?; // the last frames arrive
         self.wait_until("all are in one epoch", Self::are_together)
+    }
+
+    fn cost_of_hosts(&self) -> [(u64, Duration); 2] {
+        [0, 1].map(|host| (self.people[host].traffic.up, self.people[host].cpu))
     }
 
     fn are_together(&self) -> bool {

@@ -103,6 +103,10 @@ fn the_rush(crowd: &Crowd) -> Rows {
             seconds(waits.get(waits.len() / 2).copied().unwrap_or_default()),
         ),
         row("… longest", seconds(waits.last().copied().unwrap_or_default())),
+        row("bytes that founder and second host sent for that", {
+            crowd.rush_cost.map(|(sent, _)| bytes(sent as f64)).join(" and ")
+        }),
+        row("… processor", crowd.rush_cost.map(|(_, cpu)| seconds(cpu)).join(" and ")),
         row("largest answer to a guest (Welcome)", bytes(welcomes.max().unwrap_or_default() as f64)),
         row("a guest's processor, to join (mean)", format!("{:.1} ms", mean(joins).as_secs_f64() * 1e3)),
     ]
