@@ -58,10 +58,10 @@ pub struct CallConfig {
     /// [`Member::proof`](crate::Member::proof).)
     pub vouching: bool,
     /// Whether ordinary members keep the commits of a large call short (R1). In a call of a thousand a removal is a message of 83 kB to
-    /// everybody after all were let in at once, and of some 3 kB when one in 32 has made an empty commit since. With `true`, members make
+    /// everybody after all were let in at once, and of some 3 kB when one in 16 has made an empty commit since. With `true`, members make
     /// these by themselves, one after the other, where the tree needs it; nothing else is theirs to commit. The price: a member with a
     /// tampered client can make such a commit so that some of the others cannot apply it, as otherwise only a host can. They notice
-    /// ([`Event::Stranded`](crate::Event::Stranded) names him) and have to join again. In calls of up to 32 nothing changes.
+    /// ([`Event::Stranded`](crate::Event::Stranded) names him) and have to join again. In calls of up to 16 nothing changes.
     pub members_repair: bool,
 }
 

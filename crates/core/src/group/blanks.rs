@@ -2,7 +2,7 @@
 //!
 //! A path is one ciphertext for each node of the *resolution* (RFC 9420 §4.1.1) of the subtrees beside it. After a thousand were let in
 //! at once no inner node has a key, and a removal has a thousand ciphertexts; a removal leaves the nodes above the removed leaf blank. A
-//! member's commit gives keys to all nodes above its leaf. So the tree is looked at in blocks of 32 leaves: what a block costs others is
+//! member's commit gives keys to all nodes above its leaf. So the tree is looked at in blocks of 16 leaves: what a block costs others is
 //! the size of its resolution, and one commit out of it makes that 1.
 
 use std::collections::BTreeMap;
@@ -13,13 +13,14 @@ use tls_codec::{Serialize as _, VLBytes};
 
 use super::wire::read;
 
-/// Leaves of a block: 2^5.
-const LEVEL: u32 = 5;
+/// Leaves of a block: 2^4. With 32 half as many commits are needed after a mass admission, and a removal costs twice as much ever after, as it
+/// and its maker each sit in a block whose other nodes are blank.
+const LEVEL: u32 = 4;
 const BLOCK: u32 = 1 << LEVEL;
 /// The largest resolution of a block of which nobody says that it needs care: what a removal beside a repaired path leaves.
 const CARED_FOR: usize = 4;
-/// For so many ciphertexts a block, on the average, nobody does anything: with 32 blocks a path has some 6 kB then.
-const PER_BLOCK: usize = 2;
+/// What all blocks may cost beyond the one ciphertext each at best, before anybody does anything: some 2 kB of each path.
+const SLACK: usize = 24;
 
 /// A part of the tree that costs every commit much, and who sits there.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,7 +69,7 @@ impl Blocks {
     /// Returns the blocks that need care, the neediest first; none while commits are short enough.
     pub(super) fn in_need(self) -> Vec<Block> {
         let all = self.0.len();
-        if self.0.iter().map(|block| block.cost).sum::<usize>() <= PER_BLOCK * all {
+        if self.0.iter().map(|block| block.cost).sum::<usize>() <= all + SLACK {
             return Vec::new();
         }
         let mut needy =
@@ -114,36 +115,41 @@ mod tests {
         Blocks::from_parts(&(0..leaves).collect::<Vec<_>>(), &parents.iter().copied().collect())
     }
 
+    fn costs(blocks: Blocks) -> Vec<usize> {
+        blocks.in_need().iter().map(|block| block.cost).collect()
+    }
+
     #[test]
     fn a_small_call_has_no_blocks() {
-        assert!(blocks(32, &[]).in_need().is_empty());
-        assert!(!blocks(32, &[]).need_care_at(3));
+        assert!(blocks(16, &[]).in_need().is_empty());
+        assert!(!blocks(16, &[]).need_care_at(3));
     }
 
     #[test]
     fn blank_blocks_are_in_need_and_far_ones_come_in_turns() {
-        let firsts =
-            blocks(128, &[]).in_need().iter().map(|block| (block.leaves[0], block.cost)).collect::<Vec<_>>();
-        assert_eq!(firsts, [(31, 32), (95, 32), (63, 32), (127, 32)]);
+        let needy = blocks(64, &[]).in_need();
+        let firsts = needy.iter().map(|block| (block.leaves[0], block.cost)).collect::<Vec<_>>();
+        assert_eq!(firsts, [(15, 16), (47, 16), (31, 16), (63, 16)]);
     }
 
-    /// Node 31 is the root of the first block.
+    /// Nobody minds a little.
+    #[test]
+    fn a_few_blanks_are_left_alone() {
+        assert!(costs(blocks(32, &[(15, 0)])).is_empty());
+        assert!(blocks(32, &[(15, 0)]).need_care_at(16), "but whoever sits there may");
+    }
+
+    /// Node 15 is the root of the first block.
     #[test]
     fn a_block_with_a_key_costs_one_and_its_newcomers() {
-        let filled = blocks(64, &[(31, 0)]);
-        assert!(!filled.need_care_at(0) && filled.need_care_at(32));
-        assert_eq!(
-            blocks(64, &[(31, 4)]).in_need().iter().map(|block| block.cost).collect::<Vec<_>>(),
-            [32, 5]
-        );
+        let filled = blocks(64, &[(15, 0)]);
+        assert!(!filled.need_care_at(0) && filled.need_care_at(16));
+        assert_eq!(costs(blocks(64, &[(15, 4)])), [16, 16, 16, 5]);
     }
 
     #[test]
     fn a_blank_root_costs_what_is_below_it() {
-        // The left half has a key (node 15), the right one has none.
-        assert_eq!(
-            blocks(64, &[(15, 0), (95, 0)]).in_need().iter().map(|block| block.cost).collect::<Vec<_>>(),
-            [17]
-        );
+        // The left half of the first block has a key (node 7), the right one has none.
+        assert_eq!(costs(blocks(64, &[(7, 0), (47, 0)])), [16, 16, 9]);
     }
 }
