@@ -25,6 +25,13 @@ const METADATA: Metadata<'static> = Metadata::frame(Codec::Vp8);
 /// Entries that somebody missed.
 const MISSED: usize = 10;
 
+/// Where it is only asked whether they run (`cargo test`, which does not say `--bench`; or `--test`), the small ones.
+fn sizes() -> impl Iterator<Item = usize> {
+    let is_said = |what: &str| std::env::args().any(|argument| argument == what);
+    let only_a_test = is_said("--test") || !is_said("--bench");
+    SIZES.into_iter().filter(move |n| !only_a_test || *n <= 50)
+}
+
 /// Something that grows with each measurement, and is made anew before it has grown by a twentieth.
 struct Fresh<T> {
     make: Box<dyn Fn() -> T>,
@@ -78,7 +85,7 @@ fn create(c: &mut Criterion) {
 
 fn admit(c: &mut Criterion) {
     for (name, guests) in [("admit_one", 1), ("admit_100", 100)] {
-        for n in SIZES {
+        for n in sizes() {
             let mut group = group_of(c, name, n);
             let mut halls = Fresh::new(n, guests, move || Hall::of(n));
             measure(&mut group, "subrosa", || {
@@ -98,8 +105,7 @@ fn admit(c: &mut Criterion) {
 
 /// Removes those who came last, right after all were let in at once: no inner node of the tree has a key.
 fn remove(c: &mut Criterion) {
-    for n in &SIZES[1..] {
-        let n = *n;
+    for n in sizes().skip(1) {
         let mut group = group_of(c, "remove", n);
         let mut halls = Fresh::new(n, n, move || Hall::of(n));
         measure(&mut group, "subrosa", || {
@@ -116,7 +122,7 @@ fn remove(c: &mut Criterion) {
 }
 
 fn join(c: &mut Criterion) {
-    for n in SIZES {
+    for n in sizes() {
         let mut group = group_of(c, "join", n);
         let mut halls = Fresh::new(n, 1, move || Hall::of(n));
         measure(&mut group, "subrosa", || {
@@ -146,7 +152,7 @@ fn join(c: &mut Criterion) {
 
 /// A member applies somebody's join, and somebody's removal right after all were let in at once.
 fn process(c: &mut Criterion) {
-    for n in SIZES {
+    for n in sizes() {
         let mut group = group_of(c, "process_join", n);
         let mut halls = Fresh::new(n, 1, move || Hall::of(n));
         measure(&mut group, "subrosa", || {
@@ -158,8 +164,7 @@ fn process(c: &mut Criterion) {
         member_applies_join::<RustCrypto>(&mut group, "openmls", n);
         member_applies_join::<Libcrux>(&mut group, "openmls on libcrux", n);
     }
-    for n in &SIZES[1..] {
-        let n = *n;
+    for n in sizes().skip(1) {
         let mut group = group_of(c, "process_removal", n);
         let mut halls = Fresh::new(n, n, move || Hall::of(n));
         measure(&mut group, "subrosa", || {
@@ -189,7 +194,7 @@ fn member_applies_join<P: bare::Engine>(group: &mut BenchmarkGroup<'_, WallTime>
 
 /// A member reads ten joins that he missed.
 fn catch_up(c: &mut Criterion) {
-    for n in SIZES {
+    for n in sizes() {
         let mut group = group_of(c, "catch_up_10", n);
         let mut halls = Fresh::new(n, MISSED, move || Hall::of(n));
         measure(&mut group, "subrosa", || {
@@ -215,7 +220,7 @@ fn catch_up(c: &mut Criterion) {
 
 /// A sender goes over to the newest epoch: what the call does when its time has come, and the first frame after it.
 fn switch(c: &mut Criterion) {
-    for n in SIZES {
+    for n in sizes() {
         let mut group = group_of(c, "switch", n);
         let mut halls = Fresh::new(n, 1, move || Hall::of(n));
         measure(&mut group, "subrosa", || {
