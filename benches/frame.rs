@@ -183,6 +183,10 @@ fn open(c: &mut Criterion) {
         for size in SIZES {
             let mut group = suite.group(c, "open", size);
             let payload = vec![0x2a; size];
+            group.bench_function("copy", |b| {
+                let mut to = vec![0; size];
+                b.iter(|| black_box(&mut to).copy_from_slice(black_box(&payload)));
+            });
             let key = suite.ring_key();
             group.bench_function("ring", |b| {
                 let sealed = || {

@@ -2,7 +2,8 @@
 //!
 //! What is timed is a fixed number of frames on each thread, so the two times are to be the same. Target: two threads do at
 //! least 1.9 times the work of one, that is, take at most 1.05 times as long for twice as much. Beside it the bare AEAD, which
-//! says what the machine's two processors are to each other: two threads of one core share what they compute with.
+//! says what the machine's two processors are to each other: two threads of one core share what they compute with. And sealers
+//! outside of a call, which have no table of keys to look into: what that costs two threads and those do not pay.
 
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use subrosa::sframe::{MAX_HEADER_LEN, MAX_TAG_LEN};
+use subrosa::sframe::{CipherSuite, KeyId, MAX_HEADER_LEN, MAX_TAG_LEN, StaticSealer, UniqueKey};
 use subrosa::{Codec, Metadata, Sealer, TrackKind};
 use subrosa_testkit::table::Table;
 
@@ -48,6 +49,10 @@ fn on_threads<W: Send>(work: &mut [W], run: impl Fn(&mut W) + Sync) -> Duration 
 fn threads(c: &mut Criterion) {
     let table = Table::of(&["Ann", "Bob"]);
     let mut sealers = [TrackKind::Camera, TrackKind::Microphone].map(|kind| table.sealer("Bob", kind));
+    let mut standalone = [1, 2].map(|kid| {
+        let key = UniqueKey::assume_unique(CipherSuite::Aes128GcmSha256, KeyId(kid), &[7; 32]);
+        Box::new(StaticSealer::new(key))
+    });
     let mut keys = [1, 2].map(|secret| {
         let key = UnboundKey::new(&AES_128_GCM, &[secret; 16]).expect("the right length");
         Box::new(LessSafeKey::new(key))
@@ -61,6 +66,15 @@ fn threads(c: &mut Criterion) {
                     on_threads(&mut sealers[..threads], |sealer: &mut Sealer| {
                         many(size, frames, |frame| {
                             _ = sealer.seal_in_place(black_box(METADATA), frame).expect("it seals");
+                        });
+                    })
+                });
+            });
+            group.bench_function(format!("standalone/{threads}"), |b| {
+                b.iter_custom(|frames| {
+                    on_threads(&mut standalone[..threads], |sealer: &mut Box<StaticSealer>| {
+                        many(size, frames, |frame| {
+                            sealer.seal_in_place(black_box(&[0, Codec::Vp8 as u8]), frame).expect("it seals");
                         });
                     })
                 });

@@ -5,7 +5,8 @@
 //! cargo run --release -p subrosa-benches --bin performance_page
 //! ```
 //!
-//! Nothing on the page is written by hand: a benchmark that was not run is missing there, and said to be.
+//! No figure on the page is written by hand. A benchmark that was not run is said to be missing, and figures of several runs are said to
+//! be: criterion keeps old ones until its folder in the target directory is removed.
 
 #![expect(clippy::print_stdout, reason = "a program")]
 
@@ -24,7 +25,8 @@ use medians::Medians;
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let medians = Medians::read(&target.join("criterion"))?;
+    let criterion = std::env::var_os("CRITERION_HOME").map_or_else(|| target.join("criterion"), PathBuf::from);
+    let medians = Medians::read(&criterion)?;
     let wire = wire::measure();
     let plots = root.join("docs/performance");
     fs::create_dir_all(&plots)?;

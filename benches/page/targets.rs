@@ -9,6 +9,17 @@ pub(crate) struct Target {
     pub(crate) bound: Bound,
     pub(crate) seen: Option<f64>,
     pub(crate) unit: &'static str,
+    pub(crate) why: Why,
+}
+
+/// Which paragraph of the page says why it is missed, if it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Why {
+    Sealing,
+    Opening,
+    Threads,
+    /// Always met so far, so there is nothing to say.
+    Unknown,
 }
 
 #[derive(Clone, Copy)]
@@ -26,14 +37,27 @@ impl Target {
     }
 }
 
+/// Returns how many times the frames of one thread two threads seal.
+pub(crate) fn two_threads(medians: &Medians, size: u32, who: &str) -> Option<f64> {
+    let group = format!("threads/{size}/{who}");
+    medians.ratio(&format!("{group}/1"), &format!("{group}/2")).map(|ratio| 2.0 * ratio)
+}
+
 pub(crate) fn all(medians: &Medians, wire: &[Wire]) -> Vec<Target> {
     use Bound::{AtLeast, AtMost};
-    let target = |what: &str, bound, seen, unit| Target { what: what.to_owned(), bound, seen, unit };
+    let target =
+        |what: &str, bound, seen, unit, why| Target { what: what.to_owned(), bound, seen, unit, why };
     let mut targets = Vec::new();
     for (size, bound) in [(100, 1.15), (1_200, 1.08), (10_000, 1.04), (100_000, 1.04)] {
         let group = format!("seal/AES-128/{size}");
         let seen = medians.ratio(&format!("{group}/in place"), &format!("{group}/ring"));
-        targets.push(target(&format!("seal {size} B / the bare AEAD"), AtMost(bound), seen, ""));
+        targets.push(target(
+            &format!("seal {size} B / the bare AEAD"),
+            AtMost(bound),
+            seen,
+            "",
+            Why::Sealing,
+        ));
     }
     for (size, bound) in [(100, 1.25), (1_200, 1.12), (10_000, 1.05)] {
         let group = format!("opener/1000/{size}");
@@ -43,23 +67,46 @@ pub(crate) fn all(medians: &Medians, wire: &[Wire]) -> Vec<Target> {
             AtMost(bound),
             seen,
             "",
+            Why::Opening,
         ));
     }
     let theirs = medians.ratio("seal/AES-128/100/crate sframe", "seal/AES-128/100/in place");
-    targets.push(target("the crate `sframe` / seal, 100 B", AtLeast(2.5), theirs, ""));
+    targets.push(target("the crate `sframe` / seal, 100 B", AtLeast(2.5), theirs, "", Why::Sealing));
     for size in [100, 1_200, 10_000] {
-        let group = format!("threads/{size}/subrosa");
-        let seen = medians.ratio(&format!("{group}/1"), &format!("{group}/2")).map(|ratio| 2.0 * ratio);
-        targets.push(target(&format!("two threads / one, {size} B"), AtLeast(1.9), seen, ""));
+        let seen = two_threads(medians, size, "subrosa");
+        targets.push(target(&format!("two threads / one, {size} B"), AtLeast(1.9), seen, "", Why::Threads));
     }
     for what in ["unknown track", "closed epoch", "replayed"] {
         let seen = medians.ns(&format!("hostile/{what}"));
-        targets.push(target(&format!("rejecting a frame: {what}"), AtMost(100.0), seen, "ns"));
+        targets.push(target(&format!("rejecting a frame: {what}"), AtMost(100.0), seen, "ns", Why::Unknown));
     }
     let group = "call/process_join/1000";
     let seen = medians.ratio(&format!("{group}/subrosa"), &format!("{group}/openmls"));
-    targets.push(target("applying a join at 1,000 / bare openmls", AtMost(1.1), seen, ""));
+    targets.push(target("applying a join at 1,000 / bare openmls", AtMost(1.1), seen, "", Why::Unknown));
     let largest = wire.last().map(|wire| wire.join as f64);
-    targets.push(target("the commit of that join", AtMost(2_048.0), largest, "B"));
+    targets.push(target("the commit of that join", AtMost(2_048.0), largest, "B", Why::Unknown));
     targets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::medians::tests::medians;
+
+    #[test]
+    fn targets_are_met_missed_or_not_run() {
+        let measured = [
+            ("seal/AES-128/100/in place", 120.0),
+            ("seal/AES-128/100/ring", 100.0),
+            ("seal/AES-128/100/crate sframe", 360.0),
+            ("threads/100/subrosa/1", 100.0),
+            ("threads/100/subrosa/2", 100.0),
+        ];
+        let targets = all(&medians(&measured), &[]);
+        let verdict = |what: &str| targets.iter().find(|target| target.what == what).map(Target::is_met);
+        assert_eq!(verdict("seal 100 B / the bare AEAD"), Some(Some(false)));
+        assert_eq!(verdict("the crate `sframe` / seal, 100 B"), Some(Some(true)));
+        assert_eq!(verdict("two threads / one, 100 B"), Some(Some(true)));
+        assert_eq!(verdict("seal 1200 B / the bare AEAD"), Some(None));
+    }
 }
