@@ -5,6 +5,9 @@
 //! cargo run --release -p subrosa-benches --bin performance_page
 //! ```
 //!
+//! With arguments these are criterion's folders of several runs (it takes another by `CRITERION_HOME`), the first of which has to be a
+//! whole one: what is held against targets is then of all of them.
+//!
 //! No figure on the page is written by hand. A benchmark that was not run is said to be missing, and figures of several runs are said to
 //! be: criterion keeps old ones until its folder in the target directory is removed.
 
@@ -25,15 +28,21 @@ use medians::Medians;
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let criterion = std::env::var_os("CRITERION_HOME").map_or_else(|| target.join("criterion"), PathBuf::from);
-    let medians = Medians::read(&criterion)?;
+    let default =
+        || std::env::var_os("CRITERION_HOME").map_or_else(|| target.join("criterion"), PathBuf::from);
+    let mut folders = std::env::args_os().skip(1).map(PathBuf::from).collect::<Vec<_>>();
+    if folders.is_empty() {
+        folders.push(default());
+    }
+    let runs = folders.iter().map(|folder| Medians::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    let medians = runs.first().ok_or("no run")?;
     let wire = wire::measure();
     let plots = root.join("docs/performance");
     fs::create_dir_all(&plots)?;
-    for (name, plot) in plots::all(&medians, &wire) {
+    for (name, plot) in plots::all(medians, &wire) {
         plot.draw(&plots.join(name))?;
     }
-    fs::write(root.join("docs/performance.md"), text::page(&medians, &wire))?;
+    fs::write(root.join("docs/performance.md"), text::page(&runs, &wire))?;
     println!("docs/performance.md: {} benchmarks", medians.len());
     Ok(())
 }

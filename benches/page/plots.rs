@@ -7,6 +7,7 @@ use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 
 use crate::medians::Medians;
+use crate::text::makes_sense;
 use crate::wire::{SIZES, Wire};
 
 pub(crate) const FRAMES: [u32; 5] = [20, 100, 1_200, 10_000, 100_000];
@@ -145,7 +146,7 @@ pub(crate) fn all(medians: &Medians, wire: &[Wire]) -> Vec<(&'static str, Plot)>
     };
     let call = |operation: &str, who: &str| {
         let point = |n: &usize| Some((*n as f64, medians.ns(&format!("call/{operation}/{n}/{who}"))? / 1e3));
-        SIZES.iter().filter_map(point).collect::<Vec<_>>()
+        SIZES.iter().filter(|n| makes_sense(operation, **n)).filter_map(point).collect::<Vec<_>>()
     };
     let calls = Plot {
         title: "What a change costs those who make and follow it".to_owned(),

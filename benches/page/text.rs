@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::medians::Medians;
 use crate::plots::FRAMES;
-use crate::targets::{self, Bound, Target, Why};
+use crate::targets::{self, Bound, Target, Verdict, Why};
 use crate::wire::{SIZES, Wire};
 
 /// Bytes of frames on two threads.
@@ -21,9 +21,12 @@ Times are medians. Criterion keeps what older runs measured: remove its folder f
 bare AEAD call on the same buffers; `openmls` is the MLS group alone, on its own storage and RustCrypto.\n\n";
 
 /// Why targets are not met; read with a profiler, so by hand.
-fn why(page: &mut String, which: Why, medians: &Medians) {
-    let ns = |name: &str| cell(medians.ns(name));
-    let times = |ratio: Option<f64>| ratio.map_or_else(|| "not run".to_owned(), |ratio| number(ratio, ""));
+fn why(page: &mut String, which: Why, runs: &[Medians]) {
+    let ns = |name: &str| range(&runs.iter().filter_map(|run| run.ns(name)).collect::<Vec<_>>(), "ns");
+    let times = |size, who| {
+        let of = |run: &Medians| targets::two_threads(run, size, who);
+        range(&runs.iter().filter_map(of).collect::<Vec<_>>(), "")
+    };
     _ = match which {
         Why::Sealing => writeln!(
             page,
@@ -32,7 +35,8 @@ fn why(page: &mut String, which: Why, medians: &Medians) {
              storing the tag, as instruction counts and turns with parts taken out say. It hardly grows with the frame, so it counts \
              least in the longest. The look-up could be saved by keeping keys with the sealer; then a media thread that is idle would \
              keep an old key alive, which is ruled out. A sealer outside of a call, which has no such table, costs {} (`in place, \
-             standalone`).\n",
+             standalone`). Where runs disagree these nanoseconds do not explain it: the bare call, too, takes another time in another \
+             process, though the code is the same. We take that for where buffers come to lie, and have not shown it.\n",
             ns("seal/AES-128/100/in place"),
             ns("seal/AES-128/100/ring"),
             ns("seal/AES-128/100/in place, standalone"),
@@ -41,9 +45,12 @@ fn why(page: &mut String, which: Why, medians: &Medians) {
             page,
             "**Opening.** Beside the AEAD call there are header, key, replay window and what it is all for, the sender's name: at 100 \
              bytes {} against {}. With 1,000 senders in turn their keys and windows do not fit the nearest caches; the bare AEAD under \
-             as many keys feels that, too, and a receiver has twice the memory to look at.\n",
+             as many keys feels that, too, and a receiver has twice the memory to look at. At 10,000 bytes ({} against {}) \
+             the difference is larger than all that explains, and with one sender it is not there: not found out yet.\n",
             ns("opener/1000/100/subrosa"),
             ns("opener/1000/100/ring"),
+            ns("opener/1000/10000/subrosa"),
+            ns("opener/1000/10000/ring"),
         ),
         Why::Threads => {
             page.push_str(
@@ -56,7 +63,7 @@ fn why(page: &mut String, which: Why, medians: &Medians) {
             for (name, who) in
                 [("subrosa", "subrosa"), ("subrosa, standalone", "standalone"), ("ring", "ring")]
             {
-                let cells = THREADS.map(|size| times(targets::two_threads(medians, size, who)));
+                let cells = THREADS.map(|size| times(size, who));
                 _ = writeln!(page, "| {name} | {} |", cells.join(" | "));
             }
             writeln!(page)
@@ -82,29 +89,48 @@ fn circumstances(page: &mut String, medians: &Medians) {
     }
 }
 
-pub(crate) fn page(medians: &Medians, wire: &[Wire]) -> String {
+pub(crate) fn page(runs: &[Medians], wire: &[Wire]) -> String {
     let mut page = String::from(HEAD);
+    let Some(medians) = runs.first() else { return page };
     circumstances(&mut page, medians);
-    let targets = targets::all(medians, wire);
+    if runs.len() > 1 {
+        _ = writeln!(
+            page,
+            "Tables and plots are of that run. Most of what is held against targets was run {} times, in processes of their own; *seen* \
+             is from the least to the most.\n",
+            runs.len(),
+        );
+    }
+    let targets = targets::of_all_runs(runs, wire);
     page.push_str("## Held against what was wanted\n\n| | wanted | seen | |\n| --- | ---: | ---: | --- |\n");
     for target in &targets {
         row(&mut page, target);
     }
     page.push('\n');
-    let is_missed =
-        |why: Why| targets.iter().any(|target| target.why == why && target.is_met() == Some(false));
+    let is_missed = |target: &Target| matches!(target.verdict(), Verdict::Missed { .. });
+    let is_missed = |why: Why| targets.iter().any(|target| target.why == why && is_missed(target));
     let reasons = [Why::Sealing, Why::Opening, Why::Threads, Why::Unknown];
     if reasons.into_iter().any(is_missed) {
         page.push_str("### Why some are not met\n\n");
         reasons
             .into_iter()
             .filter(|reason| is_missed(*reason))
-            .for_each(|reason| why(&mut page, reason, medians));
+            .for_each(|reason| why(&mut page, reason, runs));
     }
     frames(&mut page, medians);
     calls(&mut page, medians, wire);
     missing(&mut page, &medians.missing());
     page
+}
+
+/// From the least to the most.
+fn range(seen: &[f64], unit: &str) -> String {
+    let least = seen.iter().copied().reduce(f64::min);
+    let Some((least, most)) = least.zip(seen.iter().copied().reduce(f64::max)) else {
+        return "not run".to_owned();
+    };
+    let (least, most) = (number(least, unit), number(most, unit));
+    if least == most { least } else { format!("{least} to {most}") }
 }
 
 fn missing(page: &mut String, names: &[String]) {
@@ -122,11 +148,12 @@ fn row(page: &mut String, target: &Target) {
         Bound::AtMost(bound) => ("≤", bound),
         Bound::AtLeast(bound) => ("≥", bound),
     };
-    let seen = seen.map_or_else(|| "not run".to_owned(), |seen| number(seen, unit));
-    let verdict = match target.is_met() {
-        Some(true) => "met",
-        Some(false) => "**not met**",
-        None => "**not run**",
+    let seen = range(seen, unit);
+    let verdict = match target.verdict() {
+        Verdict::Met => "met".to_owned(),
+        Verdict::NotRun => "**not run**".to_owned(),
+        Verdict::Missed { missed, all } if missed == all => "**not met**".to_owned(),
+        Verdict::Missed { missed, all } => format!("**unclear**: not met in {missed} of {all} runs"),
     };
     _ = writeln!(page, "| {what} | {sign} {} | {seen} | {verdict} |", number(*bound, unit));
 }
@@ -223,7 +250,7 @@ fn is_there(who: &str, operation: &str) -> bool {
 }
 
 /// In a call of two nobody is left who could be told of a removal.
-fn makes_sense(operation: &str, participants: usize) -> bool {
+pub(crate) fn makes_sense(operation: &str, participants: usize) -> bool {
     participants > 2 || !matches!(operation, "remove" | "process_removal")
 }
 
@@ -274,7 +301,7 @@ mod tests {
     #[test]
     fn a_page_says_what_is_missing_and_explains_only_what_is_missed() {
         let page = page(
-            &medians(&[("seal/AES-128/100/in place", 130.0), ("seal/AES-128/100/ring", 100.0)]),
+            &[medians(&[("seal/AES-128/100/in place", 130.0), ("seal/AES-128/100/ring", 100.0)])],
             &[Wire { participants: 2, join: 600, answer: 4_000, removal: 600 }],
         );
         assert!(page.contains("| seal 100 B / the bare AEAD | ≤ 1.15 | 1.30 | **not met** |"));
