@@ -23,7 +23,7 @@ fn frame_with(kid: u64, counter: u64) -> BytesMut {
 }
 
 fn hostile(c: &mut Criterion) {
-    let table = Table::of(&["Ann", "Bob"]);
+    let table = Table::of(&["Ann", "Bob", "Cid"]);
     let (mut sealer, mut opener) = (table.sealer("Bob", TrackKind::Camera), table.opener("Ann"));
     let mut group = c.benchmark_group("hostile");
     let mut sealed = || {
@@ -44,17 +44,18 @@ fn hostile(c: &mut Criterion) {
     damaged[100] ^= 1;
     let cases = [
         ("no header", BytesMut::from(&[0x99, 1][..]), FrameFault::Malformed(HeaderError::Truncated)),
-        // In this call: 4 bits of epoch, 1 bit of leaf, then the context.
-        ("unknown track", frame_with(64 << 5 | kid & 0x1f, 9), FrameFault::UnknownTrack),
+        // In this call: 4 bits of epoch, 2 bits of leaf (Ann 0, Bob 1, Cid 2, nobody 3), then the context.
+        ("unknown sender", frame_with(kid | 3 << 4, 9), FrameFault::UnknownSender),
+        ("unknown track", frame_with(64 << 6 | kid & 0x3f, 9), FrameFault::UnknownTrack),
         (
             "closed epoch",
             frame_with(kid & !0xf | (kid & 0xf).wrapping_sub(3) & 0xf, 9),
             FrameFault::EpochClosed,
         ),
         ("replayed", first, FrameFault::Replayed),
-        ("reflected", frame_with(kid ^ 0x10, 9), FrameFault::Reflected),
+        ("reflected", frame_with(kid & !(3 << 4), 9), FrameFault::Reflected),
         ("damaged", damaged, FrameFault::Unauthentic),
-        ("forged, of a track not heard yet", frame_with(kid | 5 << 5, 9), FrameFault::Unauthentic),
+        ("forged, of a track not heard yet", frame_with(kid | 5 << 6, 9), FrameFault::Unauthentic),
     ];
     for (what, frame, fault) in cases {
         let refused = opener.open(METADATA, &mut frame.clone()).expect_err("it is bad").reason;

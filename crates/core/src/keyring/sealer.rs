@@ -39,6 +39,8 @@ pub struct Sealer {
     track: TrackId,
     /// The epoch of the last frame; only rises (R15).
     epoch: Option<Epoch>,
+    /// What names the key of that epoch.
+    kid: KeyId,
     next_counter: u64,
     aad: AadBuffer,
 }
@@ -47,7 +49,7 @@ impl Sealer {
     pub(super) fn new(shared: Arc<Shared>, kind: TrackKind) -> Result<Self, TooManyTracks> {
         let sealing = shared.table.load().sealing.as_ref().map(|keys| keys.epoch);
         let track = shared.contexts.take(kind, sealing).ok_or(TooManyTracks)?;
-        Ok(Self { shared, track, epoch: None, next_counter: 0, aad: AadBuffer::new() })
+        Ok(Self { shared, track, epoch: None, kid: KeyId(0), next_counter: 0, aad: AadBuffer::new() })
     }
 
     /// Returns the track, as receivers will see it.
@@ -89,6 +91,7 @@ impl Sealer {
         self.with_key(|key, header, aad| seal_in_place(key, header, metadata.parts(), aad, frame))
     }
 
+    #[inline(always)]
     fn with_key(
         &mut self,
         seal: impl FnOnce(&FrameKey, Header, &mut AadBuffer) -> Result<(), SealError>,
@@ -101,6 +104,7 @@ impl Sealer {
                 return Err(SealError::NotReady);
             }
             self.epoch = Some(keys.epoch);
+            self.kid = KeyId(keys.own_kid(self.track));
             self.next_counter = 0;
         }
         let counter = self.next_counter;
@@ -108,7 +112,7 @@ impl Sealer {
             return Err(SealError::Exhausted);
         }
         self.next_counter += 1; // used up, whatever becomes of the frame
-        let header = Header { kid: KeyId(keys.own_kid(self.track)), counter };
+        let header = Header { kid: self.kid, counter };
         seal(keys.own_key(self.track, self.shared.backend()), header, &mut self.aad)?;
         Ok(Sealed { epoch: keys.epoch, counter })
     }

@@ -48,7 +48,7 @@ impl AeadKey {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], payload: &mut [u8]) -> Option<Tag> {
         match self {
             Self::Ring(key) => key.seal(nonce, aad, payload),
@@ -59,7 +59,7 @@ impl AeadKey {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn open(&self, nonce: [u8; NONCE_LEN], aad: &[u8], sealed: &mut [u8]) -> Option<usize> {
         match self {
             Self::Ring(key) => key.open(nonce, aad, sealed),
@@ -258,7 +258,7 @@ pub(crate) fn seal_append(
 }
 
 /// Seals the payload behind [`MAX_HEADER_LEN`] spare bytes of `frame` where it stands; `frame` becomes the sealed frame.
-#[inline]
+#[inline(always)] // called in two places; header and metadata stay in registers
 pub(crate) fn seal_in_place(
     key: &FrameKey,
     header: Header,
@@ -278,12 +278,13 @@ pub(crate) fn seal_in_place(
     Ok(())
 }
 
-#[inline]
+#[inline(always)]
 fn seal_detached(key: &FrameKey, counter: u64, aad: &[u8], payload: &mut [u8]) -> Result<Tag, SealError> {
     key.key.seal(key.nonce(counter), aad, payload).ok_or(SealError::TooLong) // the only reason, and checked before
 }
 
 /// Opens a sealed frame where it stands; `frame` becomes the payload. On failure its bytes are spoilt.
+#[inline]
 pub(crate) fn open_in_place(
     key: &FrameKey,
     counter: u64,

@@ -14,7 +14,7 @@ impl Key {
     }
 
     /// Seals where it stands; `None` if it is too long, which callers check before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], payload: &mut [u8]) -> Option<Tag> {
         let nonce = Nonce::assume_unique_for_key(nonce);
         let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), payload).ok()?;
@@ -22,7 +22,7 @@ impl Key {
     }
 
     /// Opens ciphertext and tag where they stand; returns the payload's length.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open(&self, nonce: [u8; NONCE_LEN], aad: &[u8], sealed: &mut [u8]) -> Option<usize> {
         let nonce = Nonce::assume_unique_for_key(nonce);
         Some(self.0.open_in_place(nonce, Aad::from(aad), sealed).ok()?.len())
