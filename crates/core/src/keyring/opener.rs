@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use super::epoch::Context;
 use super::error::{FrameError, FrameFault};
 use super::held::{Due, Queue, Readiness};
 use super::{EpochKeys, Found, Shared, Table};
 use crate::id::{Epoch, ParticipantId};
-use crate::sframe::{AadBuffer, Header, HeaderError, OpenError, open_in_place};
+use crate::sframe::{AadBuffer, FrameKey, Header, HeaderError, OpenError, open_in_place};
 use crate::track::{Metadata, TrackId};
 
 /// How many held frames one call of [`Opener::released`] tries whose epoch may have come.
@@ -204,6 +205,7 @@ impl Shared {
         Ok(Parsed { header, header_len })
     }
 
+    #[inline(always)]
     fn open_under(
         &self,
         table: &Table,
@@ -231,7 +233,7 @@ impl Shared {
             OpenError::Replayed => fault(FrameFault::Replayed),
             _ => fault(FrameFault::Unauthentic),
         };
-        let accepted = match keys.heard(leaf, track) {
+        let context = match keys.heard(leaf, track) {
             Some(context) => {
                 // Where the epoch is not certain, neither is whose counter this is, before the key fits.
                 if !table.is_ambiguous(keys) && !context.window.is_fresh(counter) {
@@ -239,22 +241,38 @@ impl Shared {
                 }
                 open_in_place(&context.key, counter, parsed.header_len, metadata, aad, frame)
                     .map_err(refused)?;
-                context.window.accept(counter)
+                context
             }
             None => {
-                let key = keys.derive(parsed.kid(), self.backend());
-                open_in_place(&key, counter, parsed.header_len, metadata, aad, frame).map_err(refused)?;
-                // Only now, after authentication, is anything kept.
-                if keys.is_first_heard(leaf) {
-                    table.close_older(keys.epoch, sender, leaf, self.closing_time());
-                }
-                let context = keys.keep(leaf, track, key).ok_or(fault(FrameFault::TooManyTracks))?;
-                context.window.accept(counter)
+                let opened = |key: &FrameKey| {
+                    open_in_place(key, counter, parsed.header_len, metadata, aad, frame).map_err(refused)
+                };
+                self.first_of_a_track(table, keys, parsed.kid(), (sender, leaf, track), opened)?
             }
         };
-        if !accepted {
+        if !context.window.accept(counter) {
             return Err(fault(FrameFault::Replayed));
         }
         Ok(Opened { sender, track, epoch: keys.epoch, counter })
+    }
+
+    /// Derives the key of a track that is not heard yet, and keeps it if `opened` says that its frame is authentic.
+    #[inline(never)] // a frame in millions: its locals are not to weigh on the others
+    fn first_of_a_track<'k>(
+        &self,
+        table: &Table,
+        keys: &'k EpochKeys,
+        kid: u64,
+        (sender, leaf, track): (ParticipantId, usize, TrackId),
+        opened: impl FnOnce(&FrameKey) -> Result<(), FrameError>,
+    ) -> Result<&'k Context, FrameError> {
+        let key = keys.derive(kid, self.backend());
+        opened(&key)?;
+        // Only now, after authentication, is anything kept.
+        if keys.is_first_heard(leaf) {
+            table.close_older(keys.epoch, sender, leaf, self.closing_time());
+        }
+        let full = FrameError { reason: FrameFault::TooManyTracks, claimed: Some((sender, track)) };
+        keys.keep(leaf, track, key).ok_or(full)
     }
 }

@@ -61,6 +61,7 @@ impl Table {
         }
     }
 
+    #[inline]
     pub(super) fn find(&self, kid: u64) -> Found<'_> {
         let low = (kid & ((1 << self.epoch_bits) - 1)) as usize;
         match &self.opening[low] {
@@ -71,6 +72,7 @@ impl Table {
     }
 
     /// Says whether low bits fit one of the next 2^(E−1) epochs (R8: no more than that lie within the retention time).
+    #[inline]
     fn fits_future(&self, low: usize) -> bool {
         let count = self.opening.len();
         match self.newest {
@@ -80,6 +82,7 @@ impl Table {
     }
 
     /// Says whether an epoch's low bits may mean one that is not reached yet, although its keys are still here (R18).
+    #[inline]
     pub(super) fn is_ambiguous(&self, keys: &EpochKeys) -> bool {
         self.newest != Some(keys.epoch) && self.fits_future(self.slot(keys.epoch))
     }

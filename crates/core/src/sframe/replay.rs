@@ -29,12 +29,14 @@ struct Place {
 }
 
 impl Place {
+    #[inline]
     fn of(counter: u64) -> Self {
         let slot = (counter / BITS % SLOTS) as usize;
         Self { slot, lap: counter / LAP, bit: 1 << (counter % BITS) }
     }
 
     /// Judges the counter against a slot's content: the slot's next content, or `None` for a replay.
+    #[inline]
     fn judge(&self, content: u64) -> Option<u64> {
         let (lap, bits) = (content >> BITS, content & ((1 << BITS) - 1));
         match self.lap.cmp(&lap) {
@@ -51,11 +53,13 @@ impl ReplayWindow {
     }
 
     /// Says whether the counter would be accepted; changes nothing. Spares the AEAD's work on a plain replay.
+    #[inline]
     pub(crate) fn is_fresh(&self, counter: u64) -> bool {
         let place = Place::of(counter);
         self.is_recent(counter) && place.judge(self.slots[place.slot].load(Ordering::Relaxed)).is_some()
     }
 
+    #[inline]
     fn is_recent(&self, counter: u64) -> bool {
         self.newest.load(Ordering::Relaxed).saturating_sub(counter / BITS) < SLOTS
     }
@@ -63,6 +67,7 @@ impl ReplayWindow {
     /// Accepts the counter once: `true` for exactly one caller, ever.
     ///
     /// R17: called only after the frame was authenticated.
+    #[inline]
     pub(crate) fn accept(&self, counter: u64) -> bool {
         let place = Place::of(counter);
         // Each slot stands for itself and no other memory hangs on it, so relaxed order suffices.
