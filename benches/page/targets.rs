@@ -113,7 +113,7 @@ fn all(medians: &Medians, wire: &[Wire]) -> Vec<Target> {
         let seen = two_threads(medians, size, "subrosa");
         targets.push(target(&format!("two threads / one, {size} B"), AtLeast(1.9), seen, "", Why::Threads));
     }
-    for what in ["unknown track", "closed epoch", "replayed"] {
+    for what in ["unknown sender", "unknown track", "closed epoch", "replayed"] {
         let seen = medians.ns(&format!("hostile/{what}"));
         targets.push(target(&format!("rejecting a frame: {what}"), AtMost(100.0), seen, "ns", Why::Unknown));
     }
