@@ -14,6 +14,7 @@
 #![expect(clippy::print_stdout, reason = "a program")]
 
 mod medians;
+mod place;
 mod plots;
 mod targets;
 mod text;
@@ -27,12 +28,9 @@ use medians::Medians;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let default =
-        || std::env::var_os("CRITERION_HOME").map_or_else(|| target.join("criterion"), PathBuf::from);
     let mut folders = std::env::args_os().skip(1).map(PathBuf::from).collect::<Vec<_>>();
     if folders.is_empty() {
-        folders.push(default());
+        folders.push(place::criterion());
     }
     let runs = folders.iter().map(|folder| Medians::read(folder)).collect::<Result<Vec<_>, _>>()?;
     let medians = runs.first().ok_or("no run")?;

@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::place;
+
 /// A median is called uncertain if its confidence interval is wider than this part of it.
 const WIDE: f64 = 0.1;
 /// Within one run, benchmarks follow each other faster than that.
@@ -22,6 +24,8 @@ const PAUSE: Duration = Duration::from_secs(6 * 60);
 #[derive(Default)]
 pub(crate) struct Medians {
     found: BTreeMap<String, Median>,
+    /// Ratios measured in turns, by name.
+    turns: BTreeMap<String, f64>,
     missing: RefCell<BTreeSet<String>>,
     /// When they were measured.
     times: Vec<SystemTime>,
@@ -37,6 +41,9 @@ impl Medians {
         let mut medians = Self::default();
         medians.read_below(folder)?;
         medians.times.sort_unstable();
+        if let Ok(turns) = fs::read(folder.join(place::TURNS)) {
+            medians.add_turns(&turns)?;
+        }
         Ok(medians)
     }
 
@@ -65,6 +72,23 @@ impl Medians {
         let width = to.ok_or("a median without an interval")? - from.ok_or("a median without an interval")?;
         self.found.insert(name.to_owned(), Median { ns, is_uncertain: width > WIDE * ns });
         Ok(())
+    }
+
+    fn add_turns(&mut self, turns: &[u8]) -> Result<(), Box<dyn Error>> {
+        let turns: BTreeMap<String, Value> = serde_json::from_slice(turns)?;
+        for (name, seen) in turns {
+            self.turns.insert(name, seen["median"].as_f64().ok_or("turns without a median")?);
+        }
+        Ok(())
+    }
+
+    /// Returns the ratio of a pair that was measured in turns; `None` if it was not run, which is remembered.
+    pub(crate) fn in_turns(&self, name: &str) -> Option<f64> {
+        let found = self.turns.get(name).copied();
+        if found.is_none() {
+            self.missing.borrow_mut().insert(format!("turns, {name}"));
+        }
+        found
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -107,6 +131,12 @@ impl Medians {
 pub(crate) mod tests {
     use super::*;
 
+    /// As if these had been measured in turns.
+    pub(crate) fn in_turns(of: &[(&str, f64)], medians: Medians) -> Medians {
+        let turns = of.iter().map(|(name, ratio)| ((*name).to_owned(), *ratio)).collect();
+        Medians { turns, ..medians }
+    }
+
     /// As if these had been run.
     pub(crate) fn medians(of: &[(&str, f64)]) -> Medians {
         let mut medians = Medians::default();
@@ -127,6 +157,10 @@ pub(crate) mod tests {
         assert_eq!(medians.ratio("seal/AES-128/100/ring", "seal/AES-128/100/ring"), Some(1.0));
         assert_eq!(medians.uncertain(), 1, "15 of 120 ns");
         assert!(medians.missing().is_empty());
+        medians.add_turns(br#"{"seal 100":{"from":1.1,"median":1.2,"to":1.3}}"#).expect("a file of turns");
+        assert_eq!((medians.in_turns("seal 100"), medians.in_turns("open")), (Some(1.2), None));
+        assert_eq!(medians.missing(), ["turns, open"]);
+        assert!(medians.add_turns(br#"{"seal 100":{}}"#).is_err());
         assert!(medians.add(b"{}", estimates).is_err());
         assert!(medians.add(benchmark, br#"{"median":{"point_estimate":1.0}}"#).is_err());
     }

@@ -86,8 +86,7 @@ fn all(medians: &Medians, wire: &[Wire]) -> Vec<Target> {
     };
     let mut targets = Vec::new();
     for (size, bound) in [(100, 1.15), (1_200, 1.08), (10_000, 1.04), (100_000, 1.04)] {
-        let group = format!("seal/AES-128/{size}");
-        let seen = medians.ratio(&format!("{group}/in place"), &format!("{group}/ring"));
+        let seen = medians.in_turns(&format!("seal {size}"));
         targets.push(target(
             &format!("seal {size} B / the bare AEAD"),
             AtMost(bound),
@@ -97,8 +96,7 @@ fn all(medians: &Medians, wire: &[Wire]) -> Vec<Target> {
         ));
     }
     for (size, bound) in [(100, 1.25), (1_200, 1.12), (10_000, 1.05)] {
-        let group = format!("opener/1000/{size}");
-        let seen = medians.ratio(&format!("{group}/subrosa"), &format!("{group}/ring"));
+        let seen = medians.in_turns(&format!("open {size}, 1,000 senders"));
         targets.push(target(
             &format!("open {size} B, 1,000 senders / the bare AEAD"),
             AtMost(bound),
@@ -107,7 +105,7 @@ fn all(medians: &Medians, wire: &[Wire]) -> Vec<Target> {
             Why::Opening,
         ));
     }
-    let theirs = medians.ratio("seal/AES-128/100/crate sframe", "seal/AES-128/100/in place");
+    let theirs = medians.in_turns("crate sframe 100");
     targets.push(target("the crate `sframe` / seal, 100 B", AtLeast(2.5), theirs, "", Why::Sealing));
     for size in [100, 1_200, 10_000] {
         let seen = two_threads(medians, size, "subrosa");
@@ -128,19 +126,14 @@ fn all(medians: &Medians, wire: &[Wire]) -> Vec<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::medians::tests::medians;
+    use crate::medians::tests::{in_turns, medians};
 
     #[test]
     fn targets_are_met_missed_or_not_run() {
-        let measured = [
-            ("seal/AES-128/100/in place", 120.0),
-            ("seal/AES-128/100/ring", 100.0),
-            ("seal/AES-128/100/crate sframe", 360.0),
-            ("threads/100/subrosa/1", 100.0),
-            ("threads/100/subrosa/2", 100.0),
-        ];
-        let again = [("seal/AES-128/100/in place", 110.0), ("seal/AES-128/100/ring", 100.0)];
-        let targets = of_all_runs(&[medians(&measured), medians(&again)], &[]);
+        let threads = medians(&[("threads/100/subrosa/1", 100.0), ("threads/100/subrosa/2", 100.0)]);
+        let first = in_turns(&[("seal 100", 1.2), ("crate sframe 100", 3.0)], threads);
+        let second = in_turns(&[("seal 100", 1.1)], Medians::default());
+        let targets = of_all_runs(&[first, second], &[]);
         let verdict = |what: &str| targets.iter().find(|target| target.what == what).map(Target::verdict);
         assert_eq!(verdict("seal 100 B / the bare AEAD"), Some(Verdict::Missed { missed: 1, all: 2 }));
         assert_eq!(verdict("the crate `sframe` / seal, 100 B"), Some(Verdict::Met));
