@@ -1,13 +1,14 @@
 //! AES-CTR with HMAC (feature `ctr-hmac`), RFC 9605 §4.5.1, of RustCrypto: encrypt, then authenticate with a truncated tag.
 
 use aes::Aes128;
+use bytes::BytesMut;
 use ctr::Ctr32BE;
 use ctr::cipher::{InnerIvInit as _, KeyInit as _, StreamCipher as _, StreamCipherCoreWrapper};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use super::{NONCE_LEN, Tag};
+use super::NONCE_LEN;
 
 const ENCRYPTION_KEY_LEN: usize = 16;
 
@@ -33,10 +34,18 @@ impl Key {
 
     /// Seals where it stands. (It cannot fail; callers see to the length.)
     #[inline(never)] // much code, which is not to lie between that of the others
-    pub(super) fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], payload: &mut [u8]) -> Option<Tag> {
+    pub(super) fn seal(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        frame: &mut BytesMut,
+        start: usize,
+    ) -> Option<()> {
+        let payload = frame.get_mut(start..)?;
         self.apply_keystream(nonce, payload);
         let tag = self.compute_tag(nonce, aad, payload);
-        Some(Tag::of(&tag[..self.tag_len]))
+        frame.extend_from_slice(&tag[..self.tag_len]);
+        Some(())
     }
 
     /// Opens ciphertext and tag where they stand; returns the payload's length. Nothing is decrypted before the tag holds.

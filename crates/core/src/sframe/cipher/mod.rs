@@ -49,13 +49,13 @@ impl AeadKey {
     }
 
     #[inline(always)]
-    fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], payload: &mut [u8]) -> Option<Tag> {
+    fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], frame: &mut BytesMut, start: usize) -> Option<()> {
         match self {
-            Self::Ring(key) => key.seal(nonce, aad, payload),
+            Self::Ring(key) => key.seal(nonce, aad, frame, start),
             #[cfg(feature = "aws-lc-rs")]
-            Self::AwsLc(key) => key.seal(nonce, aad, payload),
+            Self::AwsLc(key) => key.seal(nonce, aad, frame, start),
             #[cfg(feature = "ctr-hmac")]
-            Self::CtrHmac(key) => key.seal(nonce, aad, payload),
+            Self::CtrHmac(key) => key.seal(nonce, aad, frame, start),
         }
     }
 
@@ -67,36 +67,6 @@ impl AeadKey {
             Self::AwsLc(key) => key.open(nonce, aad, sealed),
             #[cfg(feature = "ctr-hmac")]
             Self::CtrHmac(key) => key.open(nonce, aad, sealed),
-        }
-    }
-}
-
-/// An authentication tag of whichever length.
-#[derive(Clone, Copy)]
-struct Tag {
-    bytes: [u8; MAX_TAG_LEN],
-    len: usize,
-}
-
-impl Tag {
-    #[inline]
-    fn of(tag: &[u8]) -> Self {
-        if let Ok(bytes) = tag.try_into() {
-            return Self { bytes, len: MAX_TAG_LEN };
-        }
-        let mut bytes = [0; MAX_TAG_LEN];
-        bytes.iter_mut().zip(tag).for_each(|(to, from)| *to = *from);
-        Self { bytes, len: tag.len().min(MAX_TAG_LEN) }
-    }
-}
-
-impl Tag {
-    /// Appends the tag to a frame.
-    #[inline]
-    fn append_to(&self, frame: &mut BytesMut) {
-        match self.bytes.get(..self.len) {
-            Some(short) if short.len() < MAX_TAG_LEN => frame.extend_from_slice(short),
-            _ => frame.extend_from_slice(&self.bytes), // of a length that is known beforehand
         }
     }
 }
@@ -226,9 +196,7 @@ pub(crate) fn seal_append(
     out.extend_from_slice(written);
     let start = out.len();
     out.extend_from_slice(payload);
-    let tag = seal_detached(key, header.counter, aad.fill(short, written, metadata), &mut out[start..])?;
-    tag.append_to(out);
-    Ok(())
+    seal_from(key, header.counter, aad.fill(short, written, metadata), out, start)
 }
 
 /// Seals the payload behind [`MAX_HEADER_LEN`] spare bytes of `frame` where it stands; `frame` becomes the sealed frame.
@@ -243,18 +211,23 @@ pub(crate) fn seal_in_place(
     if frame.len() as u64 > MAX_PAYLOAD_LEN {
         return Err(SealError::TooLong);
     }
-    let (headroom, payload) = frame.split_first_chunk_mut().ok_or(SealError::NoHeadroom)?;
+    let headroom = frame.first_chunk_mut().ok_or(SealError::NoHeadroom)?;
     let (short, len) = write_header(header, headroom);
     let aad = aad.fill(short, &headroom[MAX_HEADER_LEN - len..], metadata);
-    let tag = seal_detached(key, header.counter, aad, payload)?;
-    tag.append_to(frame);
+    seal_from(key, header.counter, aad, frame, MAX_HEADER_LEN)?;
     frame.advance(MAX_HEADER_LEN - len);
     Ok(())
 }
 
 #[inline(always)]
-fn seal_detached(key: &FrameKey, counter: u64, aad: &[u8], payload: &mut [u8]) -> Result<Tag, SealError> {
-    key.key.seal(key.nonce(counter), aad, payload).ok_or(SealError::TooLong) // the only reason, and checked before
+fn seal_from(
+    key: &FrameKey,
+    counter: u64,
+    aad: &[u8],
+    frame: &mut BytesMut,
+    start: usize,
+) -> Result<(), SealError> {
+    key.key.seal(key.nonce(counter), aad, frame, start).ok_or(SealError::TooLong) // the only reason, and checked before
 }
 
 /// Opens a sealed frame where it stands; `frame` becomes the payload. On failure its bytes are spoilt.
