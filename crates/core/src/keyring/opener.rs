@@ -100,7 +100,7 @@ impl Opener {
             spare.clear();
             spare.extend_from_slice(frame);
         }
-        let error = match shared.open_under(&table, keys, parsed, metadata.parts(), aad, frame) {
+        let error = match shared.open_under(&table, (keys, ambiguous), parsed, metadata.parts(), aad, frame) {
             Ok(opened) => return Ok(Opening::Opened(opened)),
             Err(error) => error,
         };
@@ -144,8 +144,15 @@ impl Opener {
                 _ if table.ended => refuse(FrameFault::Ended),
                 _ if due == Due::TooOld => refuse(FrameFault::HeldTooLong),
                 (Found::Known(keys), Ok(parsed)) => {
-                    match shared.open_under(&table, keys, parsed, [&held.metadata, &[]], aad, &mut held.frame)
-                    {
+                    let ambiguous = table.is_ambiguous(keys);
+                    match shared.open_under(
+                        &table,
+                        (keys, ambiguous),
+                        parsed,
+                        [&held.metadata, &[]],
+                        aad,
+                        &mut held.frame,
+                    ) {
                         // R18: its low bits fit an epoch that is not reached yet, too.
                         Err(error) if due == Due::ToTry && error.reason != FrameFault::Replayed => {
                             held.frame.clear();
@@ -209,7 +216,7 @@ impl Shared {
     fn open_under(
         &self,
         table: &Table,
-        keys: &EpochKeys,
+        (keys, ambiguous): (&EpochKeys, bool),
         parsed: Parsed,
         metadata: [&[u8]; 2],
         aad: &mut AadBuffer,
@@ -236,7 +243,7 @@ impl Shared {
         let context = match keys.heard(leaf, track) {
             Some(context) => {
                 // Where the epoch is not certain, neither is whose counter this is, before the key fits.
-                if !table.is_ambiguous(keys) && !context.window.is_fresh(counter) {
+                if !ambiguous && !context.window.is_fresh(counter) {
                     return Err(fault(FrameFault::Replayed));
                 }
                 open_in_place(&context.key, counter, parsed.header_len, metadata, aad, frame)

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::Shared;
 use crate::id::Epoch;
 use crate::sframe::{
-    AadBuffer, Backend, CipherSuite, FrameKey, Header, KeyId, MAX_FRAMES_PER_KEY, PortableKey, SealError,
+    AadBuffer, Backend, CipherSuite, EncodedKid, FrameKey, KeyId, MAX_FRAMES_PER_KEY, PortableKey, SealError,
     UniqueKey, seal_append, seal_in_place,
 };
 use crate::track::{Metadata, TrackId, TrackKind};
@@ -40,7 +40,7 @@ pub struct Sealer {
     /// The epoch of the last frame; only rises (R15).
     epoch: Option<Epoch>,
     /// What names the key of that epoch.
-    kid: KeyId,
+    kid: EncodedKid,
     next_counter: u64,
     aad: AadBuffer,
 }
@@ -49,7 +49,14 @@ impl Sealer {
     pub(super) fn new(shared: Arc<Shared>, kind: TrackKind) -> Result<Self, TooManyTracks> {
         let sealing = shared.table.load().sealing.as_ref().map(|keys| keys.epoch);
         let track = shared.contexts.take(kind, sealing).ok_or(TooManyTracks)?;
-        Ok(Self { shared, track, epoch: None, kid: KeyId(0), next_counter: 0, aad: AadBuffer::new() })
+        Ok(Self {
+            shared,
+            track,
+            epoch: None,
+            kid: EncodedKid::of(KeyId(0)),
+            next_counter: 0,
+            aad: AadBuffer::new(),
+        })
     }
 
     /// Returns the track, as receivers will see it.
@@ -75,7 +82,9 @@ impl Sealer {
         payload: &[u8],
         out: &mut BytesMut,
     ) -> Result<Sealed, SealError> {
-        self.with_key(|key, header, aad| seal_append(key, header, metadata.parts(), aad, payload, out))
+        self.with_key(|key, kid, counter, aad| {
+            seal_append(key, kid, counter, metadata.parts(), aad, payload, out)
+        })
     }
 
     /// Seals the payload where it stands: `frame` holds [`MAX_HEADER_LEN`](crate::sframe::MAX_HEADER_LEN) spare bytes,
@@ -88,13 +97,13 @@ impl Sealer {
         metadata: Metadata<'_>,
         frame: &mut BytesMut,
     ) -> Result<Sealed, SealError> {
-        self.with_key(|key, header, aad| seal_in_place(key, header, metadata.parts(), aad, frame))
+        self.with_key(|key, kid, counter, aad| seal_in_place(key, kid, counter, metadata.parts(), aad, frame))
     }
 
     #[inline(always)]
     fn with_key(
         &mut self,
-        seal: impl FnOnce(&FrameKey, Header, &mut AadBuffer) -> Result<(), SealError>,
+        seal: impl FnOnce(&FrameKey, &EncodedKid, u64, &mut AadBuffer) -> Result<(), SealError>,
     ) -> Result<Sealed, SealError> {
         let table = self.shared.table.load();
         let keys = table.to_seal_with()?;
@@ -104,7 +113,7 @@ impl Sealer {
                 return Err(SealError::NotReady);
             }
             self.epoch = Some(keys.epoch);
-            self.kid = KeyId(keys.own_kid(self.track));
+            self.kid = EncodedKid::of(KeyId(keys.own_kid(self.track)));
             self.next_counter = 0;
         }
         let counter = self.next_counter;
@@ -112,8 +121,8 @@ impl Sealer {
             return Err(SealError::Exhausted);
         }
         self.next_counter += 1; // used up, whatever becomes of the frame
-        let header = Header { kid: self.kid, counter };
-        seal(keys.own_key(self.track, self.shared.backend()), header, &mut self.aad)?;
+        let key = keys.own_key(self.track, self.shared.backend());
+        seal(key, &self.kid, counter, &mut self.aad)?;
         Ok(Sealed { epoch: keys.epoch, counter })
     }
 }

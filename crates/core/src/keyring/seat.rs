@@ -12,6 +12,7 @@ const OPEN: u64 = u64::MAX;
 ///
 /// All in one place, so that whoever looks up a frame's sender has the rest of it in the cache. Holds nothing secret: seats
 /// outlive their epoch's keys until their counts were taken.
+#[repr(align(64))] // one cache line each, never two
 pub(crate) struct Seat {
     participant: Option<ParticipantId>,
     /// From when on nothing of him opens under this epoch (R19): microseconds on the call's clock, or `OPEN`.

@@ -54,16 +54,9 @@ impl Header {
     }
 
     /// Returns the header's bytes as one number, big endian, and how many they are; `None` if they are more than 8.
-    #[inline]
-    pub(super) fn encode_short(self) -> Option<(u64, usize)> {
-        let (kid_flag, kid_bytes) = config_bits(self.kid.0);
-        let (counter_flag, counter_bytes) = config_bits(self.counter);
-        // A number that stands in the config byte is not written once more.
-        let kid = if kid_bytes == 0 { 0 } else { self.kid.0 };
-        let counter = if counter_bytes == 0 { 0 } else { self.counter };
-        let numbers = kid_bytes + counter_bytes;
-        let config = u64::from(kid_flag << 4 | counter_flag);
-        (numbers < 8).then(|| (config << (8 * numbers) | kid << (8 * counter_bytes) | counter, 1 + numbers))
+    #[cfg(test)]
+    fn encode_short(self) -> Option<(u64, usize)> {
+        EncodedKid::of(self.kid).encode_short(self.counter)
     }
 
     /// Returns how many bytes [`encode`](Self::encode) takes.
@@ -81,6 +74,36 @@ impl Header {
         let (kid, rest) = take(config >> 4, rest)?.ok_or(HeaderError::KeyIdNotMinimal)?;
         let (counter, rest) = take(config & 0x0f, rest)?.ok_or(HeaderError::CounterNotMinimal)?;
         Ok((Self { kid: KeyId(kid), counter }, frame.len() - rest.len()))
+    }
+}
+
+/// A KID as headers have it, which a sealer works out once for all its frames.
+#[derive(Clone, Copy)]
+pub(crate) struct EncodedKid {
+    pub(crate) kid: KeyId,
+    /// Its four config bits, where they are in the config byte.
+    config: u64,
+    /// What follows the config byte, and how many bytes that are. A number that stands in the config byte is not written once more.
+    digits: u64,
+    bytes: usize,
+}
+
+impl EncodedKid {
+    pub(crate) fn of(kid: KeyId) -> Self {
+        let (flag, bytes) = config_bits(kid.0);
+        let digits = if bytes == 0 { 0 } else { kid.0 };
+        Self { kid, config: u64::from(flag) << 4, digits, bytes }
+    }
+
+    /// Returns the bytes of a header with this KID as one number, big endian, and how many they are; `None` if they are more than 8.
+    #[inline(always)]
+    pub(super) fn encode_short(&self, counter: u64) -> Option<(u64, usize)> {
+        let (counter_flag, counter_bytes) = config_bits(counter);
+        let counter = if counter_bytes == 0 { 0 } else { counter };
+        let numbers = self.bytes + counter_bytes;
+        let config = self.config | u64::from(counter_flag);
+        let word = || config << (8 * numbers) | self.digits << (8 * counter_bytes) | counter;
+        (numbers < 8).then(|| (word(), 1 + numbers))
     }
 }
 

@@ -33,6 +33,7 @@ mod standalone;
 mod suite;
 
 pub use error::{HeaderError, OpenError, SealError};
+pub(crate) use header::EncodedKid;
 pub use header::{Header, KeyId, MAX_HEADER_LEN};
 pub use standalone::{StaticOpened, StaticOpener, StaticSealer, UniqueKey};
 pub use suite::{Backend, CipherSuite, MAX_TAG_LEN};

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use super::cipher::{AadBuffer, FrameKey, MAX_FRAMES_PER_KEY, open_in_place, seal_append, seal_in_place};
 use super::error::{HeaderError, OpenError, SealError};
-use super::header::{Header, KeyId};
+use super::header::{EncodedKid, Header, KeyId};
 use super::replay::ReplayWindow;
 use super::suite::{Backend, CipherSuite};
 
@@ -51,6 +51,7 @@ impl fmt::Debug for UniqueKey {
 /// Seals frames under one key; owns the counter, which starts at 0 and only rises.
 pub struct StaticSealer {
     key: UniqueKey,
+    kid: EncodedKid,
     next_counter: u64,
     aad: AadBuffer,
 }
@@ -58,7 +59,8 @@ pub struct StaticSealer {
 impl StaticSealer {
     /// Takes the key, which no one else has.
     pub fn new(key: UniqueKey) -> Self {
-        Self { key, next_counter: 0, aad: AadBuffer::new() }
+        let kid = EncodedKid::of(key.kid);
+        Self { key, kid, next_counter: 0, aad: AadBuffer::new() }
     }
 
     /// Seals `payload` with `metadata` authenticated, and appends the sealed frame to `out`.
@@ -68,8 +70,8 @@ impl StaticSealer {
     /// # Errors
     /// [`SealError::Exhausted`] after 2^32 frames, [`SealError::TooLong`].
     pub fn seal(&mut self, metadata: &[u8], payload: &[u8], out: &mut BytesMut) -> Result<(), SealError> {
-        let header = self.next_header()?;
-        seal_append(&self.key.key, header, [metadata, &[]], &mut self.aad, payload, out)
+        let counter = self.next_counter()?;
+        seal_append(&self.key.key, &self.kid, counter, [metadata, &[]], &mut self.aad, payload, out)
     }
 
     /// Seals the payload where it stands: `frame` holds [`MAX_HEADER_LEN`](super::MAX_HEADER_LEN) spare bytes, then the
@@ -78,18 +80,18 @@ impl StaticSealer {
     /// # Errors
     /// As [`seal`](Self::seal), and [`SealError::NoHeadroom`].
     pub fn seal_in_place(&mut self, metadata: &[u8], frame: &mut BytesMut) -> Result<(), SealError> {
-        let header = self.next_header()?;
-        seal_in_place(&self.key.key, header, [metadata, &[]], &mut self.aad, frame)
+        let counter = self.next_counter()?;
+        seal_in_place(&self.key.key, &self.kid, counter, [metadata, &[]], &mut self.aad, frame)
     }
 
     /// Uses up the next counter, whatever becomes of the frame.
-    fn next_header(&mut self) -> Result<Header, SealError> {
+    fn next_counter(&mut self) -> Result<u64, SealError> {
         if self.next_counter >= MAX_FRAMES_PER_KEY {
             return Err(SealError::Exhausted);
         }
         let counter = self.next_counter;
         self.next_counter += 1;
-        Ok(Header { kid: self.key.kid, counter })
+        Ok(counter)
     }
 }
 

@@ -21,7 +21,9 @@ use crate::crypto::hash;
 use crate::group::{EngineError, Group, signature_holds};
 use crate::id::{CallId, Epoch, MailboxId, ParticipantId};
 use crate::keyring::KidLayout;
-use crate::sframe::{AadBuffer, Backend, CipherSuite, FrameKey, Header, KeyId, open_in_place, seal_append};
+use crate::sframe::{
+    AadBuffer, Backend, CipherSuite, EncodedKid, FrameKey, Header, KeyId, open_in_place, seal_append,
+};
 use crate::track::TrackId;
 
 const LABEL: &[u8] = b"subrosa talk 1";
@@ -270,8 +272,8 @@ impl TalkKeys {
         let kid = self.layout.kid(self.epoch, self.own_leaf, TrackId::from_context(kind));
         let key = FrameKey::derive(self.suite, Backend::default(), kid, &self.base_key);
         let mut out = BytesMut::new();
-        let header = Header { kid: KeyId(kid), counter };
-        seal_append(&key, header, self.metadata(), &mut AadBuffer::new(), &plain, &mut out).ok()?;
+        let kid = EncodedKid::of(KeyId(kid));
+        seal_append(&key, &kid, counter, self.metadata(), &mut AadBuffer::new(), &plain, &mut out).ok()?;
         Some(out.freeze())
     }
 

@@ -12,7 +12,7 @@ use bytes::{Buf, BytesMut};
 use zeroize::Zeroize;
 
 use super::error::{OpenError, SealError};
-use super::header::{Header, MAX_HEADER_LEN};
+use super::header::{EncodedKid, Header, MAX_HEADER_LEN};
 use super::suite::{Backend, CipherSuite, MAX_TAG_LEN};
 pub(crate) use schedule::PortableKey;
 
@@ -114,15 +114,19 @@ type Short = (u64, usize);
 
 /// Writes a header as the last bytes of a frame's headroom, and returns how many it takes; what is before it there has no meaning.
 #[inline(always)]
-fn write_header(header: Header, headroom: &mut [u8; MAX_HEADER_LEN]) -> (Option<Short>, usize) {
-    let short = header.encode_short();
+fn write_header(
+    kid: &EncodedKid,
+    counter: u64,
+    headroom: &mut [u8; MAX_HEADER_LEN],
+) -> (Option<Short>, usize) {
+    let short = kid.encode_short(counter);
     let len = match short {
         Some((word, len)) => {
             let [.., a, b, c, d, e, f, g, h] = headroom;
             [*a, *b, *c, *d, *e, *f, *g, *h] = word.to_be_bytes();
             len
         }
-        None => write_long_header(header, headroom),
+        None => write_long_header(Header { kid: kid.kid, counter }, headroom),
     };
     (short, len)
 }
@@ -180,7 +184,8 @@ impl AadBuffer {
 #[inline]
 pub(crate) fn seal_append(
     key: &FrameKey,
-    header: Header,
+    kid: &EncodedKid,
+    counter: u64,
     metadata: [&[u8]; 2],
     aad: &mut AadBuffer,
     payload: &[u8],
@@ -190,20 +195,21 @@ pub(crate) fn seal_append(
         return Err(SealError::TooLong);
     }
     let mut headroom = [0; MAX_HEADER_LEN];
-    let (short, len) = write_header(header, &mut headroom);
+    let (short, len) = write_header(kid, counter, &mut headroom);
     let written = &headroom[MAX_HEADER_LEN - len..];
     out.reserve(len + payload.len() + MAX_TAG_LEN);
     out.extend_from_slice(written);
     let start = out.len();
     out.extend_from_slice(payload);
-    seal_from(key, header.counter, aad.fill(short, written, metadata), out, start)
+    seal_from(key, counter, aad.fill(short, written, metadata), out, start)
 }
 
 /// Seals the payload behind [`MAX_HEADER_LEN`] spare bytes of `frame` where it stands; `frame` becomes the sealed frame.
 #[inline(always)] // called in two places; header and metadata stay in registers
 pub(crate) fn seal_in_place(
     key: &FrameKey,
-    header: Header,
+    kid: &EncodedKid,
+    counter: u64,
     metadata: [&[u8]; 2],
     aad: &mut AadBuffer,
     frame: &mut BytesMut,
@@ -212,9 +218,9 @@ pub(crate) fn seal_in_place(
         return Err(SealError::TooLong);
     }
     let headroom = frame.first_chunk_mut().ok_or(SealError::NoHeadroom)?;
-    let (short, len) = write_header(header, headroom);
+    let (short, len) = write_header(kid, counter, headroom);
     let aad = aad.fill(short, &headroom[MAX_HEADER_LEN - len..], metadata);
-    seal_from(key, header.counter, aad, frame, MAX_HEADER_LEN)?;
+    seal_from(key, counter, aad, frame, MAX_HEADER_LEN)?;
     frame.advance(MAX_HEADER_LEN - len);
     Ok(())
 }
@@ -271,7 +277,7 @@ mod tests {
             for metadata in [[&b""[..], b""], [b"ab", b""], [b"", b"ab"], [b"ab", b"cd"], [b"abc", b""]] {
                 let wanted = [&bytes[..len], metadata[0], metadata[1]].concat();
                 let mut headroom = [0; MAX_HEADER_LEN];
-                let (short, written) = write_header(header, &mut headroom);
+                let (short, written) = write_header(&EncodedKid::of(header.kid), counter, &mut headroom);
                 assert_eq!(headroom[MAX_HEADER_LEN - written..], bytes[..len]);
                 assert_eq!(aad.fill(short, &bytes[..len], metadata), wanted);
                 for behind in [0, 1, 4, 40] {
