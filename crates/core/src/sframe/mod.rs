@@ -33,7 +33,6 @@ mod standalone;
 mod suite;
 
 pub use error::{HeaderError, OpenError, SealError};
-pub(crate) use header::EncodedKid;
 pub use header::{Header, KeyId, MAX_HEADER_LEN};
 pub use standalone::{StaticOpened, StaticOpener, StaticSealer, UniqueKey};
 pub use suite::{Backend, CipherSuite, MAX_TAG_LEN};
@@ -43,5 +42,6 @@ pub(crate) use {
     cipher::{
         AadBuffer, FrameKey, MAX_FRAMES_PER_KEY, PortableKey, open_in_place, seal_append, seal_in_place,
     },
+    header::EncodedKid,
     replay::ReplayWindow,
 };
