@@ -289,6 +289,19 @@ mod tests {
         }
     }
 
+    /// Byte by byte as RFC 9605 §4.4.3 has it; the published vectors have small counters only.
+    #[test]
+    fn a_nonce_is_salt_xor_counter_however_large_that_is() {
+        let portable = PortableKey::derive(CipherSuite::default(), 1, b"a base key");
+        let key = FrameKey::from_portable(CipherSuite::default(), Backend::default(), &portable);
+        for counter in [0, 0xff, 1 << 31, (1 << 32) - 1, 1 << 32, 0x0123_4567_89ab_cdef, u64::MAX] {
+            let mut wanted = *portable.salt;
+            let padded = [&[0; 4][..], &counter.to_be_bytes()].concat();
+            wanted.iter_mut().zip(padded).for_each(|(salt, counter)| *salt ^= counter);
+            assert_eq!(key.nonce(counter), wanted, "{counter:#x}");
+        }
+    }
+
     /// RFC 9605, Appendix C.3: what lies between base key and frame. (ring shows no `secret`; key and salt hang on it.)
     #[test]
     fn key_salt_and_nonce_are_those_of_appendix_c_3() {
