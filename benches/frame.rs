@@ -6,8 +6,8 @@
 //! cargo bench -p subrosa-benches --bench frame -- --test  each once, to see that it runs
 //! ```
 //!
-//! What to compare: `in place` with `ring`, on the same buffers in the same run. Target: sealing at most 1.15 · 1.08 · 1.04 times the
-//! bare AEAD for 100 B · 1,200 B · 10 kB and more; what opening may cost is in `opener.rs`. `append` has a copy more to make, as
+//! What to compare: `in place` with `ring`, on the same buffers in the same run; for ratios to be held against targets see
+//! `turns.rs`. `append` has a copy more to make, as
 //! `sframe` has.
 
 use std::hint::black_box;

@@ -49,7 +49,6 @@ impl KidLayout {
 }
 
 /// One sender's track in one epoch: its key and which of its frames were opened (R17).
-#[repr(C)] // in this order
 pub(crate) struct Context {
     pub(crate) key: FrameKey,
     pub(crate) window: ReplayWindow,

@@ -37,10 +37,8 @@ pub struct Sealed {
 pub struct Sealer {
     shared: Arc<Shared>,
     track: TrackId,
-    /// The epoch of the last frame; only rises (R15).
-    epoch: Option<Epoch>,
-    /// What names the key of that epoch.
-    kid: EncodedKid,
+    /// The epoch of the last frame, which only rises (R15), and what names the key in it.
+    under: Option<(Epoch, EncodedKid)>,
     next_counter: u64,
     aad: AadBuffer,
 }
@@ -49,14 +47,7 @@ impl Sealer {
     pub(super) fn new(shared: Arc<Shared>, kind: TrackKind) -> Result<Self, TooManyTracks> {
         let sealing = shared.table.load().sealing.as_ref().map(|keys| keys.epoch);
         let track = shared.contexts.take(kind, sealing).ok_or(TooManyTracks)?;
-        Ok(Self {
-            shared,
-            track,
-            epoch: None,
-            kid: EncodedKid::of(KeyId(0)),
-            next_counter: 0,
-            aad: AadBuffer::new(),
-        })
+        Ok(Self { shared, track, under: None, next_counter: 0, aad: AadBuffer::new() })
     }
 
     /// Returns the track, as receivers will see it.
@@ -66,7 +57,7 @@ impl Sealer {
 
     /// Returns the epoch of the last sealed frame.
     pub fn epoch(&self) -> Option<Epoch> {
-        self.epoch
+        self.under.map(|(epoch, _)| epoch)
     }
 
     /// Seals `payload` with `metadata` authenticated, and appends the sealed frame to `out`.
@@ -107,29 +98,31 @@ impl Sealer {
     ) -> Result<Sealed, SealError> {
         let table = self.shared.table.load();
         let keys = table.to_seal_with()?;
-        if self.epoch != Some(keys.epoch) {
+        let kid = match self.under {
+            Some((epoch, kid)) if epoch == keys.epoch => kid,
             // R15: a sealer's epoch only rises; with the epoch comes another key, so the counter starts again.
-            if self.epoch > Some(keys.epoch) {
-                return Err(SealError::NotReady);
+            Some((epoch, _)) if epoch > keys.epoch => return Err(SealError::NotReady),
+            _ => {
+                let kid = EncodedKid::of(KeyId(keys.own_kid(self.track)));
+                self.under = Some((keys.epoch, kid));
+                self.next_counter = 0;
+                kid
             }
-            self.epoch = Some(keys.epoch);
-            self.kid = EncodedKid::of(KeyId(keys.own_kid(self.track)));
-            self.next_counter = 0;
-        }
+        };
         let counter = self.next_counter;
         if counter >= MAX_FRAMES_PER_KEY {
             return Err(SealError::Exhausted);
         }
         self.next_counter += 1; // used up, whatever becomes of the frame
         let key = keys.own_key(self.track, self.shared.backend());
-        seal(key, &self.kid, counter, &mut self.aad)?;
+        seal(key, &kid, counter, &mut self.aad)?;
         Ok(Sealed { epoch: keys.epoch, counter })
     }
 }
 
 impl Drop for Sealer {
     fn drop(&mut self) {
-        self.shared.contexts.give_back(self.track, self.epoch);
+        self.shared.contexts.give_back(self.track, self.epoch());
     }
 }
 
@@ -137,7 +130,7 @@ impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer")
             .field("track", &self.track)
-            .field("epoch", &self.epoch)
+            .field("epoch", &self.epoch())
             .field("next_counter", &self.next_counter)
             .finish_non_exhaustive()
     }

@@ -53,12 +53,6 @@ impl Header {
         1 + kid_bytes + counter_bytes
     }
 
-    /// Returns the header's bytes as one number, big endian, and how many they are; `None` if they are more than 8.
-    #[cfg(test)]
-    fn encode_short(self) -> Option<(u64, usize)> {
-        EncodedKid::of(self.kid).encode_short(self.counter)
-    }
-
     /// Returns how many bytes [`encode`](Self::encode) takes.
     pub fn encoded_len(self) -> usize {
         1 + config_bits(self.kid.0).1 + config_bits(self.counter).1
@@ -161,7 +155,7 @@ mod tests {
             let len = header.encode(&mut bytes);
             let bytes = bytes.get(..len).expect("it fits");
             assert_eq!((Header::decode(bytes), header.encoded_len()), (Ok((header, len)), len));
-            match header.encode_short() {
+            match EncodedKid::of(header.kid).encode_short(counter) {
                 Some((word, in_word)) => {
                     assert_eq!((word.to_be_bytes().get(8 - in_word..), in_word), (Some(bytes), len));
                     short += 1;

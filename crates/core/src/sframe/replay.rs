@@ -15,7 +15,6 @@ const LAP: u64 = BITS * SLOTS;
 /// only ever moves to a later lap, so no counter is accepted twice; and any that is up to 1,270 older than the newest
 /// (R17 asks for 1,024) is judged exactly, since its slot is among the last 128 and has not moved on. Those of older slots
 /// are refused whatever the slot says: otherwise a server could keep a frame back for as long as it spares one slot.
-#[repr(C)] // `newest` behind the key's end, which every frame reads: one cache line less where a thousand send
 pub(crate) struct ReplayWindow {
     /// `counter / 10` of the highest counter accepted. So it moves with every tenth frame, and costs the others a load.
     newest: AtomicU64,

@@ -14,7 +14,7 @@ use super::suite::{Backend, CipherSuite};
 /// A sealing key that is used by one [`StaticSealer`] and by nothing else. Neither `Clone` nor readable.
 pub struct UniqueKey {
     suite: CipherSuite,
-    kid: KeyId,
+    kid: EncodedKid,
     key: FrameKey,
 }
 
@@ -30,12 +30,12 @@ impl UniqueKey {
 
     /// As [`assume_unique`](Self::assume_unique), computed by a backend of choice.
     pub fn assume_unique_on(backend: Backend, suite: CipherSuite, kid: KeyId, base_key: &[u8]) -> Self {
-        Self { suite, kid, key: FrameKey::derive(suite, backend, kid.0, base_key) }
+        Self { suite, kid: EncodedKid::of(kid), key: FrameKey::derive(suite, backend, kid.0, base_key) }
     }
 
     #[cfg(feature = "mls")]
     pub(crate) fn from_frame_key(suite: CipherSuite, kid: KeyId, key: FrameKey) -> Self {
-        Self { suite, kid, key }
+        Self { suite, kid: EncodedKid::of(kid), key }
     }
 }
 
@@ -43,7 +43,7 @@ impl fmt::Debug for UniqueKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UniqueKey")
             .field("suite", &self.suite)
-            .field("kid", &self.kid)
+            .field("kid", &self.kid.kid)
             .finish_non_exhaustive()
     }
 }
@@ -51,7 +51,6 @@ impl fmt::Debug for UniqueKey {
 /// Seals frames under one key; owns the counter, which starts at 0 and only rises.
 pub struct StaticSealer {
     key: UniqueKey,
-    kid: EncodedKid,
     next_counter: u64,
     aad: AadBuffer,
 }
@@ -59,8 +58,7 @@ pub struct StaticSealer {
 impl StaticSealer {
     /// Takes the key, which no one else has.
     pub fn new(key: UniqueKey) -> Self {
-        let kid = EncodedKid::of(key.kid);
-        Self { key, kid, next_counter: 0, aad: AadBuffer::new() }
+        Self { key, next_counter: 0, aad: AadBuffer::new() }
     }
 
     /// Seals `payload` with `metadata` authenticated, and appends the sealed frame to `out`.
@@ -71,7 +69,7 @@ impl StaticSealer {
     /// [`SealError::Exhausted`] after 2^32 frames, [`SealError::TooLong`].
     pub fn seal(&mut self, metadata: &[u8], payload: &[u8], out: &mut BytesMut) -> Result<(), SealError> {
         let counter = self.next_counter()?;
-        seal_append(&self.key.key, &self.kid, counter, [metadata, &[]], &mut self.aad, payload, out)
+        seal_append(&self.key.key, &self.key.kid, counter, [metadata, &[]], &mut self.aad, payload, out)
     }
 
     /// Seals the payload where it stands: `frame` holds [`MAX_HEADER_LEN`](super::MAX_HEADER_LEN) spare bytes, then the
@@ -81,7 +79,7 @@ impl StaticSealer {
     /// As [`seal`](Self::seal), and [`SealError::NoHeadroom`].
     pub fn seal_in_place(&mut self, metadata: &[u8], frame: &mut BytesMut) -> Result<(), SealError> {
         let counter = self.next_counter()?;
-        seal_in_place(&self.key.key, &self.kid, counter, [metadata, &[]], &mut self.aad, frame)
+        seal_in_place(&self.key.key, &self.key.kid, counter, [metadata, &[]], &mut self.aad, frame)
     }
 
     /// Uses up the next counter, whatever becomes of the frame.

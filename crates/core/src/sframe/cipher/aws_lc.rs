@@ -1,10 +1,8 @@
 //! AES-GCM of aws-lc-rs (feature `aws-lc-rs`): the same bytes, with AVX-512 where the machine has it.
 
-use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use bytes::BytesMut;
+use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey};
 
 use super::NONCE_LEN;
-use crate::sframe::suite::MAX_TAG_LEN;
 
 /// It wipes itself: AWS-LC does when its context is freed.
 pub(super) struct Key(LessSafeKey);
@@ -16,21 +14,11 @@ impl Key {
         Self(LessSafeKey::new(UnboundKey::new(algorithm, key).expect("the key has the suite's length")))
     }
 
-    /// Seals what a frame holds from `start` on, and appends the tag; `None` if it is too long, which callers check before.
+    /// Seals where it stands; `None` if it is too long, which callers check before.
     #[inline]
-    pub(super) fn seal(
-        &self,
-        nonce: [u8; NONCE_LEN],
-        aad: &[u8],
-        frame: &mut BytesMut,
-        start: usize,
-    ) -> Option<()> {
+    pub(super) fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], payload: &mut [u8]) -> Option<Tag> {
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let payload = frame.get_mut(start..)?;
-        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), payload).ok()?;
-        let tag: &[u8; MAX_TAG_LEN] = tag.as_ref().try_into().ok()?;
-        frame.extend_from_slice(tag); // a copy of a length that is known beforehand
-        Some(())
+        self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), payload).ok()
     }
 
     /// Opens ciphertext and tag where they stand; returns the payload's length.

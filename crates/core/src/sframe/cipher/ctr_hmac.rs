@@ -1,7 +1,6 @@
 //! AES-CTR with HMAC (feature `ctr-hmac`), RFC 9605 §4.5.1, of RustCrypto: encrypt, then authenticate with a truncated tag.
 
 use aes::Aes128;
-use bytes::BytesMut;
 use ctr::Ctr32BE;
 use ctr::cipher::{InnerIvInit as _, KeyInit as _, StreamCipher as _, StreamCipherCoreWrapper};
 use hmac::{Hmac, Mac as _};
@@ -34,18 +33,9 @@ impl Key {
 
     /// Seals where it stands. (It cannot fail; callers see to the length.)
     #[inline(never)] // much code, which is not to lie between that of the others
-    pub(super) fn seal(
-        &self,
-        nonce: [u8; NONCE_LEN],
-        aad: &[u8],
-        frame: &mut BytesMut,
-        start: usize,
-    ) -> Option<()> {
-        let payload = frame.get_mut(start..)?;
+    pub(super) fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], payload: &mut [u8]) -> Option<Tag> {
         self.apply_keystream(nonce, payload);
-        let tag = self.compute_tag(nonce, aad, payload);
-        frame.extend_from_slice(&tag[..self.tag_len]);
-        Some(())
+        Some(Tag { bytes: self.compute_tag(nonce, aad, payload), len: self.tag_len })
     }
 
     /// Opens ciphertext and tag where they stand; returns the payload's length. Nothing is decrypted before the tag holds.
@@ -81,6 +71,18 @@ impl Key {
     }
 }
 
+/// The first bytes of an HMAC, as many as the suite says.
+pub(super) struct Tag {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl AsRef<[u8]> for Tag {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use data_encoding::HEXLOWER;
@@ -103,8 +105,9 @@ mod tests {
             let suite = suite.expect("it is built");
             let key = Key::new(&bytes("key"), suite.tag_len());
             let nonce = bytes("nonce").try_into().expect("12 bytes");
-            let mut sealed = BytesMut::from(&bytes("plaintext")[..]);
-            key.seal(nonce, &bytes("aad"), &mut sealed, 0).expect("it seals");
+            let mut sealed = bytes("plaintext");
+            let tag = key.seal(nonce, &bytes("aad"), &mut sealed).expect("it seals");
+            sealed.extend_from_slice(tag.as_ref());
             assert_eq!(HEXLOWER.encode(&sealed), HEXLOWER.encode(&bytes("ciphertext")), "{suite:?}");
             let len = key.open(nonce, &bytes("aad"), &mut sealed).expect("it opens");
             assert_eq!(sealed[..len], bytes("plaintext"));
@@ -115,8 +118,9 @@ mod tests {
     #[test]
     fn nothing_is_decrypted_before_the_tag_holds() {
         let key = Key::new(&[3; 48], 10);
-        let mut sealed = BytesMut::from(&b"payload"[..]);
-        key.seal([1; NONCE_LEN], b"aad", &mut sealed, 0).expect("it seals");
+        let mut sealed = b"payload".to_vec();
+        let tag = key.seal([1; NONCE_LEN], b"aad", &mut sealed).expect("it seals");
+        sealed.extend_from_slice(tag.as_ref());
         for at in 0..sealed.len() {
             let mut forged = sealed.clone();
             forged[at] ^= 0x10;
