@@ -1,7 +1,8 @@
 //! Sealing and opening against the bare AEAD, in turns: a batch of one, a batch of the other, over and over in one process.
 //!
 //! ```text
-//! cargo bench -p subrosa-benches --bench turns
+//! cargo bench -p subrosa-benches --bench turns            all of it, half a minute
+//! cargo bench -p subrosa-benches --bench turns -- open    those with that in their names; written down is nothing then
 //! ```
 //!
 //! Criterion times one for a second and then the other, so on a machine that has other work to do their ratio says as much about
@@ -66,6 +67,8 @@ fn timed<T>(batch: usize, mut make: impl FnMut() -> T, run: impl FnMut(&mut T)) 
 /// What was seen, by name; asked only whether it runs, there is one turn of each.
 struct Turns {
     is_measuring: bool,
+    /// What a name has to contain.
+    filter: Option<String>,
     seen: Map<String, Value>,
 }
 
@@ -76,6 +79,9 @@ impl Turns {
         mut first: impl FnMut() -> Duration,
         mut second: impl FnMut() -> Duration,
     ) {
+        if self.filter.as_ref().is_some_and(|filter| !name.contains(filter)) {
+            return;
+        }
         let start = Instant::now();
         let mut ratios = Vec::new();
         loop {
@@ -191,13 +197,16 @@ impl Turns {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // As criterion's: `cargo bench` measures, `cargo test` asks whether it runs.
-    let has = |wanted: &str| std::env::args().any(|arg| arg == wanted);
-    let mut turns = Turns { is_measuring: has("--bench") && !has("--test"), seen: Map::new() };
+    // As criterion's: `cargo bench` measures, `cargo test` asks whether it runs; values of its options are numbers.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
+    let is_filter = |argument: &&String| !argument.starts_with('-') && argument.parse::<f64>().is_err();
+    let filter = arguments.iter().find(is_filter).cloned();
+    let mut turns = Turns { is_measuring: has("--bench") && !has("--test"), filter, seen: Map::new() };
     turns.sealing();
     turns.the_crate();
     turns.opening();
-    if turns.is_measuring {
+    if turns.is_measuring && turns.filter.is_none() {
         let folder = place::criterion();
         fs::create_dir_all(&folder)?;
         fs::write(folder.join(place::TURNS), serde_json::to_vec_pretty(&turns.seen)?)?;

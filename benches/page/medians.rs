@@ -48,7 +48,10 @@ impl Medians {
     }
 
     fn read_below(&mut self, folder: &Path) -> Result<(), Box<dyn Error>> {
-        for entry in fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+        let missing = |error| {
+            format!("{}: {error}; run `cargo bench -p subrosa-benches --benches` first", folder.display())
+        };
+        for entry in fs::read_dir(folder).map_err(missing)? {
             let path = entry?.path();
             if path.is_dir() && path.file_name().is_some_and(|name| name == "new") {
                 let estimates = path.join("estimates.json");
