@@ -98,24 +98,26 @@ impl Sealer {
     ) -> Result<Sealed, SealError> {
         let table = self.shared.table.load();
         let keys = table.to_seal_with()?;
-        let kid = match self.under {
-            Some((epoch, kid)) if epoch == keys.epoch => kid,
-            // R15: a sealer's epoch only rises; with the epoch comes another key, so the counter starts again.
-            Some((epoch, _)) if epoch > keys.epoch => return Err(SealError::NotReady),
-            _ => {
-                let kid = EncodedKid::of(KeyId(keys.own_kid(self.track)));
-                self.under = Some((keys.epoch, kid));
-                self.next_counter = 0;
-                kid
+        // R15: a sealer's epoch only rises; with the epoch comes another key, so the counter starts again.
+        if let Some((epoch, _)) = self.under
+            && epoch != keys.epoch
+        {
+            if epoch > keys.epoch {
+                return Err(SealError::NotReady);
             }
-        };
+            self.under = None;
+        }
+        let (_, kid) = self.under.get_or_insert_with(|| {
+            self.next_counter = 0;
+            (keys.epoch, EncodedKid::of(KeyId(keys.own_kid(self.track))))
+        });
         let counter = self.next_counter;
         if counter >= MAX_FRAMES_PER_KEY {
             return Err(SealError::Exhausted);
         }
         self.next_counter += 1; // used up, whatever becomes of the frame
         let key = keys.own_key(self.track, self.shared.backend());
-        seal(key, &kid, counter, &mut self.aad)?;
+        seal(key, kid, counter, &mut self.aad)?;
         Ok(Sealed { epoch: keys.epoch, counter })
     }
 }
