@@ -46,6 +46,9 @@ mod contract;
 mod error;
 mod limits;
 mod memory;
+#[cfg(feature = "nats")]
+pub mod nats;
+mod queue;
 mod subscription;
 
 #[cfg(feature = "conformance")]

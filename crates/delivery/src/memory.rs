@@ -1,6 +1,5 @@
 //! The delivery service in one process.
 
-mod queue;
 mod tap;
 
 use std::collections::HashMap;
@@ -10,13 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream::unfold;
 
+use crate::queue::{Budget, Queue, Read, Stored, subscription};
 use crate::{
     Appended, Bound, CallId, DeliveryError, DeliveryService, Limits, LogStream, MailboxId, MailboxStream,
-    Subscription, Talk, TalkStream,
+    Talk, TalkStream,
 };
-use queue::{Budget, Queue, Read, Reader, Stored};
 use tap::Tap;
 pub use tap::{Outcome, Record, RecordLane};
 
@@ -251,13 +249,6 @@ impl fmt::Debug for InProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InProcess").field("limits", self.limits()).finish_non_exhaustive()
     }
-}
-
-fn subscription<T: 'static>(reader: Reader, item: fn(Read) -> Option<T>) -> Subscription<T> {
-    Subscription::new(unfold(reader, move |mut reader| async move {
-        let item = item(reader.read().await?)?;
-        Some((item, reader))
-    }))
 }
 
 /// Everything that the service holds.

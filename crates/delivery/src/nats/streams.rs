@@ -1,0 +1,112 @@
+//! The two streams of a space: made where they are not there, and looked at where they are.
+
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::{Context, ErrorCode};
+use tokio::time::{Instant, sleep};
+
+use super::config::NatsConfig;
+use super::error::NatsError;
+use super::space::Space;
+use super::{HEADER_ROOM, PAUSE};
+
+/// The streams of logs and of mailboxes.
+pub(super) async fn open(
+    context: &Context,
+    space: &Space,
+    config: &NatsConfig,
+) -> Result<[Stream; 2], NatsError> {
+    let log = Config {
+        name: space.log_stream(),
+        subjects: space.log_subjects(),
+        max_messages_per_subject: 1,
+        ..common(space.republished("call"), config)
+    };
+    let mail = Config {
+        name: space.mail_stream(),
+        subjects: space.mail_subjects(),
+        max_messages_per_subject: config.limits.max_mailbox_messages.try_into().unwrap_or(i64::MAX),
+        ..common(space.republished("mail"), config)
+    };
+    Ok([patiently(context, log, config).await?, patiently(context, mail, config).await?])
+}
+
+fn common([source, destination]: [String; 2], config: &NatsConfig) -> Config {
+    let limits = &config.limits;
+    Config {
+        max_bytes: (limits.max_stored_bytes / 2).try_into().unwrap_or(i64::MAX),
+        max_message_size: (limits.max_entry_bytes + HEADER_ROOM).try_into().unwrap_or(i32::MAX),
+        max_age: config.max_age,
+        max_messages: -1,
+        max_consumers: -1,
+        num_replicas: config.replicas,
+        storage: StorageType::File,
+        retention: RetentionPolicy::Limits,
+        // What is stored stays; it is the newcomer that is refused, for each subject, too.
+        discard: DiscardPolicy::New,
+        discard_new_per_subject: true,
+        republish: Some(Republish { source, destination, headers_only: false }),
+        ..Config::default()
+    }
+}
+
+/// A cluster that was just started has to agree on who leads first.
+async fn patiently(context: &Context, wanted: Config, config: &NatsConfig) -> Result<Stream, NatsError> {
+    let until = Instant::now() + config.patience;
+    loop {
+        match get_or_make(context, &wanted).await {
+            Err(NatsError::Streams(_)) if Instant::now() + PAUSE < until => sleep(PAUSE).await,
+            answer => return answer,
+        }
+    }
+}
+
+async fn get_or_make(context: &Context, wanted: &Config) -> Result<Stream, NatsError> {
+    match context.get_stream(&wanted.name).await {
+        Ok(stream) => return check(stream, wanted),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
+            _ => return Err(NatsError::Streams(error.into())),
+        },
+    }
+    match context.create_stream(wanted).await {
+        Ok(stream) => check(stream, wanted),
+        Err(error) => match error.kind() {
+            // Somebody else has made it meanwhile, with other bounds.
+            CreateStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NAME_EXIST => {
+                let stream = context.get_stream(&wanted.name).await;
+                check(stream.map_err(|error| NatsError::Streams(error.into()))?, wanted)
+            }
+            _ => Err(NatsError::Streams(error.into())),
+        },
+    }
+}
+
+/// What the contract stands on; bounds are for whoever made the stream to choose.
+fn check(stream: Stream, wanted: &Config) -> Result<Stream, NatsError> {
+    let is = &stream.cached_info().config;
+    let republishes = |config: &Config| {
+        config.republish.as_ref().map(|it| (it.source.clone(), it.destination.clone(), it.headers_only))
+    };
+    let mut subjects = is.subjects.clone();
+    subjects.sort();
+    let mut wanted_subjects = wanted.subjects.clone();
+    wanted_subjects.sort();
+    let one_each = |config: &Config| config.max_messages_per_subject == 1;
+    let differences = [
+        (subjects != wanted_subjects, "its subjects"),
+        (one_each(is) != one_each(wanted), "how many messages a subject holds"),
+        (
+            is.discard != DiscardPolicy::New || !is.discard_new_per_subject,
+            "it makes room by dropping messages",
+        ),
+        (is.retention != RetentionPolicy::Limits, "its retention"),
+        (is.allow_rollup, "it lets clients replace what is stored"),
+        (is.no_ack, "it acknowledges nothing"),
+        (republishes(is) != republishes(wanted), "what it says again"),
+    ];
+    match differences.into_iter().find(|(differs, _)| *differs) {
+        None => Ok(stream),
+        Some((_, what)) => Err(NatsError::Mismatch { stream: wanted.name.clone(), what }),
+    }
+}

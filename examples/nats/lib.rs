@@ -1,0 +1,6 @@
+//! Real NATS servers for tests and programs: started on free loopback ports, stopped, killed, started again; and a proxy that cuts
+//! connections.
+
+mod servers;
+
+pub use servers::{Cluster, ServerError};
