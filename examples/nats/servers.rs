@@ -208,8 +208,10 @@ fn config(dir: &Path, port: u16, cluster: Option<(usize, u16, &[u16])>, more: &s
     config
 }
 
+/// Whether a server's JetStream answers: alone at once, in a cluster when there is somebody who leads.
 async fn answers(port: u16) -> bool {
     let options = async_nats::ConnectOptions::new().request_timeout(Some(Duration::from_secs(1)));
     let Ok(client) = options.connect(url(port)).await else { return false };
-    jetstream::new(client).query_account().await.is_ok()
+    let info = client.request("$JS.API.INFO", "".into()).await;
+    info.is_ok_and(|info| !String::from_utf8_lossy(&info.payload).contains("\"error\""))
 }
