@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::delivery::{Place, place};
 use crate::failure::Failure;
 
 /// A group call on this machine: every participant on a socket of its own, servers that forward their media and messages
@@ -40,6 +41,22 @@ pub(crate) struct Args {
     /// How many times as fast as in reality, 0.5 to 20; media and the call's deadlines alike
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = speed)]
     pub(crate) speed: f64,
+
+    /// Where handshake messages go: in-process, or the NATS servers of one cluster, as nats://HOST:PORT[,nats://HOST:PORT,…]
+    #[arg(long, value_name = "WHERE", default_value = "in-process", value_parser = place)]
+    pub(crate) delivery: Place,
+
+    /// Instead of the story: found a call, print its link, let in who knocks, and end it after --seconds
+    #[arg(long, conflicts_with = "join")]
+    pub(crate) host: bool,
+
+    /// Instead of the story: join the call of a --host in another process. Both need the same --delivery
+    #[arg(long, value_name = "LINK")]
+    pub(crate) join: Option<String>,
+
+    /// How long a --host stays, in seconds
+    #[arg(long, value_name = "S", default_value_t = 60, requires = "host", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seconds: u32,
 
     /// The server's UDP port; 0 for any
     #[arg(long, value_name = "P", default_value_t = 0)]

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,11 +18,14 @@ use subrosa::Time;
 use subrosa_delivery::{Outcome, Record, RecordLane};
 use subrosa_testkit::media::windows::{Needles, WindowSet};
 
+use crate::delivery;
 use crate::failure::{Context, Failure};
 
 /// What may wait to be written: at most some 10 MB. The server waits where it is more.
 const BACKLOG: usize = 8192;
 const TTL: u8 = 64;
+/// What NATS servers had on their disks.
+const ON_DISK: &str = "server.stored.jsonl";
 
 /// What the server handled.
 pub(crate) enum Handled {
@@ -31,6 +34,8 @@ pub(crate) enum Handled {
         at: Time,
         record: Record,
     },
+    /// Something that NATS servers had on their disks.
+    Stored(delivery::Stored),
     /// Nothing comes after this.
     End,
 }
@@ -51,9 +56,23 @@ pub(crate) struct Seen {
     /// UDP payloads, received and sent.
     pub(crate) packet_bytes: u64,
     pub(crate) entries: u64,
+    /// Entries of the log that it took.
+    pub(crate) accepted: u64,
     pub(crate) entry_bytes: u64,
     /// Different ones in the media.
     pub(crate) media_windows: u64,
+    pub(crate) media_windows_found: u64,
+    pub(crate) names_found: u64,
+    pub(crate) stored: Stored,
+}
+
+/// What was on the disks of NATS servers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stored {
+    pub(crate) messages: u64,
+    /// Those of the log.
+    pub(crate) entries: u64,
+    pub(crate) bytes: u64,
     pub(crate) media_windows_found: u64,
     pub(crate) names_found: u64,
 }
@@ -79,7 +98,13 @@ impl Capture {
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (sender, handled) = sync_channel(BACKLOG);
         let seen = Seen { media_windows: windows.len() as u64, ..Seen::default() };
-        let writer = Writer { server, epoch, windows, names, pcap, log, frame: Vec::new(), seen };
+        let old = dir.join(ON_DISK);
+        if old.exists() {
+            std::fs::remove_file(&old).or_input(old.display())?;
+        }
+        let dir = dir.to_owned();
+        let writer =
+            Writer { dir, on_disk: None, server, epoch, windows, names, pcap, log, frame: Vec::new(), seen };
         let thread = std::thread::Builder::new()
             .name("capture".to_owned())
             .spawn(move || writer.run(&handled))
@@ -107,7 +132,19 @@ struct LogLine {
     bytes: String,
 }
 
+/// A line of server.stored.jsonl.
+#[derive(Serialize)]
+struct StoredLine<'a> {
+    subject: &'a str,
+    headers: &'a str,
+    /// In hex.
+    bytes: String,
+}
+
 struct Writer {
+    dir: PathBuf,
+    /// server.stored.jsonl, where there is something to be written to it.
+    on_disk: Option<BufWriter<File>>,
     server: SocketAddr,
     /// When the run began, for the capture's timestamps.
     epoch: Duration,
@@ -127,11 +164,17 @@ impl Writer {
                 Handled::Entry { at, record } => {
                     self.entry(at, &record).or_input("server.log.jsonl cannot be written")?;
                 }
+                Handled::Stored(stored) => {
+                    self.stored(&stored).or_input("server.stored.jsonl cannot be written")?;
+                }
                 Handled::End => break,
             }
         }
         self.pcap.into_writer().flush().or_input("server.pcap cannot be written")?;
         self.log.flush().or_input("server.log.jsonl cannot be written")?;
+        if let Some(mut file) = self.on_disk {
+            file.flush().or_input("server.stored.jsonl cannot be written")?;
+        }
         Ok(self.seen)
     }
 
@@ -187,8 +230,31 @@ impl Writer {
         serde_json::to_writer(&mut self.log, &line)?;
         writeln!(self.log)?;
         self.seen.entries += 1;
+        self.seen.accepted += u64::from(lane == "log" && outcome == "accepted");
         self.seen.entry_bytes += record.bytes.len() as u64;
         self.search(&record.bytes, 1);
+        Ok(())
+    }
+
+    /// Its subject and headers are looked at, too: a server stores them.
+    fn stored(&mut self, message: &delivery::Stored) -> std::io::Result<()> {
+        let delivery::Stored { subject, headers, payload } = message;
+        let line = StoredLine { subject, headers, bytes: HEXLOWER.encode(payload) };
+        if self.on_disk.is_none() {
+            self.on_disk = Some(BufWriter::new(File::create(self.dir.join(ON_DISK))?));
+        }
+        if let Some(file) = &mut self.on_disk {
+            serde_json::to_writer(&mut *file, &line)?;
+            writeln!(file)?;
+        }
+        let stored = &mut self.seen.stored;
+        stored.messages += 1;
+        stored.entries += u64::from(subject.contains(".log."));
+        stored.bytes += payload.len() as u64;
+        for bytes in [subject.as_bytes(), headers.as_bytes(), payload] {
+            stored.media_windows_found += self.windows.count_in(bytes) as u64;
+            stored.names_found += self.names.count_in(bytes) as u64;
+        }
         Ok(())
     }
 

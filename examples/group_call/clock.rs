@@ -1,23 +1,28 @@
 //! The one clock of a run. The library reads none; every time in it comes from here.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use subrosa::Time;
 
 /// One origin for all participants, and how many times as fast as in reality the story goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
-    origin: Instant,
+    of_calls: subrosa_runtime::Clock,
     speed: f64,
 }
 
 impl Clock {
     pub(crate) fn start(speed: f64) -> Self {
-        Self { origin: Instant::now(), speed }
+        Self { of_calls: subrosa_runtime::Clock::start(), speed }
+    }
+
+    /// As calls read it.
+    pub(crate) fn of_calls(&self) -> subrosa_runtime::Clock {
+        self.of_calls
     }
 
     pub(crate) fn now(&self) -> Time {
-        Time::since_origin(self.origin.elapsed())
+        self.of_calls.now()
     }
 
     /// A duration of the story, in real time.
@@ -27,9 +32,6 @@ impl Clock {
 
     /// Sleeps until a moment; for ever, if it is `Time::NEVER`.
     pub(crate) async fn until(&self, moment: Time) {
-        match self.origin.checked_add(moment.elapsed()) {
-            Some(instant) => tokio::time::sleep_until(instant.into()).await,
-            None => std::future::pending().await,
-        }
+        self.of_calls.until(moment).await;
     }
 }

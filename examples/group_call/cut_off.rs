@@ -8,15 +8,13 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use subrosa::sframe::SealError;
-use subrosa::{
-    Call, CallConfig, Codec, Event, Guest, HandleError, HostAnswer, Invite, Lane, Message, Metadata, Output,
-    Profile, Random, Sealer, Time, TrackKind,
-};
-use subrosa_delivery::{DeliveryService, InProcess, Limits};
+use subrosa::{CallConfig, Codec, Event, Invite, Metadata, Profile, Sealer, Time, TrackKind};
+use subrosa_delivery::DeliveryService;
+use subrosa_runtime::{CallEvent, CallHandle, Client, Events};
 
 use crate::clock::Clock;
+use crate::delivery::{Delivery, Place};
 use crate::failure::{Context, Failure};
-use crate::lanes::Lanes;
 use crate::unruly::Unruly;
 
 /// The shortest that a configuration may ask for. In real time, whatever the story's speed.
@@ -48,35 +46,34 @@ pub(crate) struct CutOff {
 
 /// Somebody in the small call.
 struct Seat {
-    call: Call,
-    lanes: Lanes,
+    call: CallHandle,
+    events: Events,
     clock: Clock,
     sealer: Sealer,
-    deadline: Time,
-    /// When the last entry of his was in the log.
-    wrote_at: Time,
     cut_off_at: Option<Time>,
     /// When he sealed, and when he could not.
     sealed: Vec<Time>,
     refused: Vec<Time>,
 }
 
-pub(crate) async fn play(clock: Clock) -> Result<CutOff, Failure> {
-    let honest = InProcess::new(Limits::default());
-    let service: Arc<dyn DeliveryService> = Arc::new(honest.clone());
-    let for_one = Arc::new(Unruly::new(honest, clock));
+pub(crate) async fn play(place: Place, clock: Clock) -> Result<CutOff, Failure> {
+    let delivery = Delivery::start(&place, |_| {}).await?;
+    let service = Arc::clone(&delivery.service);
+    let for_one = Arc::new(Unruly::new(Arc::clone(&service), clock));
     for_one.behave(); // but for one thing, later
 
+    let honest = Client::over(Arc::clone(&service)).with_clock(clock.of_calls());
+    let not = Client::over(Arc::clone(&for_one) as Arc<dyn DeliveryService>).with_clock(clock.of_calls());
     let config = CallConfig { heartbeat: HEARTBEAT, liveness_window: WINDOW, ..CallConfig::default() };
     let profile = Profile::person("host").or_broken("a name")?;
-    let call = Call::create(&profile, &config, Random::os(), clock.now()).or_broken("founding a call")?;
-    let invite = call.invite();
-    let mut host = Seat::take(call, Arc::clone(&service), clock).await?;
+    let founded = honest.create(&profile, &config).await.or_broken("founding a call")?;
+    let mut host = Seat::take(founded, clock).await?;
+    let invite = host.call.invite().await.or_broken("asking a call")?;
     let joining = async {
         tokio::try_join!(
-            Seat::join("removed", invite.clone(), Arc::clone(&service), clock),
-            Seat::join("informed", invite.clone(), service, clock),
-            Seat::join("unaware", invite.clone(), Arc::clone(&for_one) as Arc<dyn DeliveryService>, clock),
+            Seat::join("removed", invite.clone(), &honest, clock),
+            Seat::join("informed", invite.clone(), &honest, clock),
+            Seat::join("unaware", invite.clone(), &not, clock),
         )
     };
     let (mut removed, mut informed, mut unaware) = tokio::select! {
@@ -89,11 +86,14 @@ pub(crate) async fn play(clock: Clock) -> Result<CutOff, Failure> {
     tokio::try_join!(host.live(until), removed.live(until), informed.live(until), unaware.live(until))?;
 
     for_one.withhold_log();
-    host.call.remove(&[removed.call.me()], clock.now()).or_broken("removing")?;
-    host.drain().await?;
-    let removed_at = host.wrote_at;
+    let end = host.call.ask(|call| call.log_position()).await.or_broken("asking a call")?;
+    let mut log = service.follow(host.call.id(), end).await.or_broken("following the log")?;
+    host.call.remove(&[removed.call.me()]).await.or_broken("removing")?;
+    log.next().await.ok_or(Failure::Broken("the log of the small call is gone".to_owned()))?;
+    let removed_at = clock.now();
     let until = removed_at + AFTER;
     tokio::try_join!(host.live(until), removed.live(until), informed.live(until), unaware.live(until))?;
+    delivery.stored().await?; // nobody wants to see it
 
     let cut_off_at = unaware.cut_off_at.unwrap_or(Time::NEVER);
     let count = |times: &[Time], is: &dyn Fn(Time) -> bool| times.iter().filter(|at| is(**at)).count();
@@ -111,100 +111,47 @@ pub(crate) async fn play(clock: Clock) -> Result<CutOff, Failure> {
 }
 
 impl Seat {
-    async fn take(call: Call, service: Arc<dyn DeliveryService>, clock: Clock) -> Result<Self, Failure> {
-        let lanes = Lanes::open(service, call.id(), call.log_position()).await;
-        let lanes = lanes.or_broken("opening the lanes")?;
-        let mut seat = Self {
-            sealer: call.sealer(TrackKind::Microphone).or_broken("a track")?,
-            call,
-            lanes,
-            clock,
-            deadline: Time::ZERO,
-            wrote_at: Time::ZERO,
-            cut_off_at: None,
-            sealed: Vec::new(),
-            refused: Vec::new(),
-        };
-        seat.drain().await?;
-        Ok(seat)
+    async fn take((call, events): (CallHandle, Events), clock: Clock) -> Result<Self, Failure> {
+        let sealer = call.sealer(TrackKind::Microphone).await.or_broken("a track")?;
+        Ok(Self { call, events, clock, sealer, cut_off_at: None, sealed: Vec::new(), refused: Vec::new() })
     }
 
     /// Knocks and waits to be let in.
-    async fn join(
-        name: &str,
-        invite: Invite,
-        service: Arc<dyn DeliveryService>,
-        clock: Clock,
-    ) -> Result<Self, Failure> {
+    async fn join(name: &str, invite: Invite, client: &Client, clock: Clock) -> Result<Self, Failure> {
         let profile = Profile::person(name).or_broken("a name")?;
-        let lobby = invite.lobby_mailbox();
-        let (guest, knock) = Guest::knock(invite, &profile, Random::os()).or_broken("knocking")?;
-        let mut answers = service.open_mailbox(guest.answer_mailbox()).await.or_broken("a mailbox")?;
-        service.post(lobby, knock.payload).await.or_broken("knocking")?;
-        let answer = answers.next().await.ok_or(Failure::Broken("a mailbox was closed".to_owned()))?;
-        let Ok(HostAnswer::Admitted(admission)) = guest.open_answer(&answer) else {
-            return Err(Failure::Broken("a guest was not let in".to_owned()));
-        };
-        let call = guest.accept(admission, clock.now()).or_broken("accepting an admission")?;
-        Self::take(call, service, clock).await
+        let waiting = client.knock(invite, &profile).await.or_broken("knocking")?;
+        Self::take(waiting.admitted().await.or_broken("being let in")?, clock).await
     }
 
     /// Takes part, and seals a frame now and then, until a moment or the end of the call.
     async fn live(&mut self, until: Time) -> Result<(), Failure> {
         let mut frame_at = self.clock.now();
-        while self.clock.now() < until && self.call.ended().is_none() {
-            let wake_at = self.deadline.min(frame_at).min(until);
+        while self.clock.now() < until {
             tokio::select! {
-                Some(message) = self.lanes.next() => self.take_in(&message)?,
-                () = self.clock.until(wake_at) => {}
-            }
-            if self.deadline <= self.clock.now() {
-                self.call.handle_timeout(self.clock.now());
-            }
-            self.drain().await?;
-            if frame_at <= self.clock.now() {
-                self.seal()?;
-                frame_at = self.clock.now() + FRAME;
+                event = self.events.next() => match event {
+                    Some(CallEvent::Call(event)) => self.event(event).await?,
+                    Some(_) => {}
+                    None => return Ok(()),
+                },
+                () = self.clock.until(frame_at.min(until)) => {
+                    self.seal()?;
+                    frame_at = self.clock.now() + FRAME;
+                }
             }
         }
         Ok(())
     }
 
-    fn take_in(&mut self, message: &Message) -> Result<(), Failure> {
-        match self.call.handle_message(message, self.clock.now()) {
-            Err(HandleError::Talk(_) | HandleError::Knock(_)) => Ok(()), // nobody's trouble
-            other => other.or_broken("handing in a message"),
-        }
-    }
-
-    async fn drain(&mut self) -> Result<(), Failure> {
-        let (mut to_send, mut mailboxes_changed) = (Vec::new(), false);
-        let now = self.clock.now();
-        self.deadline = loop {
-            match self.call.poll_output() {
-                Output::Send(message) => to_send.push(message),
-                Output::Event(Event::Mailboxes) => mailboxes_changed = true,
-                Output::Event(Event::Roster(roster)) => {
-                    self.call.roster_taken(roster.epoch, now).or_broken("taking a roster")?;
-                }
-                Output::Event(Event::Knock(knock)) => {
-                    self.call.admit(&[knock.id], now).or_broken("admitting")?;
-                }
-                Output::Event(Event::CutOff { .. } | Event::HostSilent { .. }) => {
-                    _ = self.cut_off_at.get_or_insert(now)
-                }
-                Output::Event(_) => {}
-                Output::Timeout(deadline) => break deadline,
+    async fn event(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Roster(roster) => {
+                self.call.roster_taken(roster.epoch).await.or_broken("taking a roster")?;
             }
-        };
-        let writes = to_send.iter().any(|message| matches!(message.lane, Lane::Log { .. }));
-        self.lanes.send(to_send).await.or_broken("sending")?;
-        if writes {
-            self.wrote_at = self.clock.now();
-        }
-        if mailboxes_changed {
-            let (named, lobby) = (self.call.mailboxes(), self.call.invite().lobby_mailbox());
-            self.lanes.follow_mailboxes(named, lobby).await.or_broken("reading mailboxes")?;
+            Event::Knock(knock) => self.call.admit(&[knock.id]).await.or_broken("admitting")?,
+            Event::CutOff { .. } | Event::HostSilent { .. } => {
+                _ = self.cut_off_at.get_or_insert(self.clock.now());
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use rtc_rtp::Packet;
 use rtc_shared::marshal::{Marshal, Unmarshal};
 use subrosa::sframe::{Header, MAX_HEADER_LEN};
 use subrosa::{CallId, Guest, Invite, MailboxId, Message, Profile, Random};
-use subrosa_delivery::{Appended, DeliveryError, DeliveryService, InProcess, Outcome, Record, RecordLane};
+use subrosa_delivery::{Appended, DeliveryError, DeliveryService, Outcome, Record, RecordLane};
 use subrosa_rtp::Descriptor;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
@@ -33,7 +33,7 @@ const INJECTED_PER_ROUND: usize = 2;
 const FORGED_AHEAD: u64 = 500;
 
 pub(crate) struct Intruder {
-    service: InProcess,
+    service: Arc<dyn DeliveryService>,
     socket: Arc<UdpSocket>,
     /// Everything the delivery service handled, as far as he has read it.
     pub(crate) records: Vec<Record>,
@@ -60,7 +60,7 @@ pub(crate) struct Intruder {
 }
 
 impl Intruder {
-    pub(crate) fn new(service: InProcess, socket: UdpSocket) -> Result<Self, Failure> {
+    pub(crate) fn new(service: Arc<dyn DeliveryService>, socket: UdpSocket) -> Result<Self, Failure> {
         Ok(Self {
             service,
             socket: Arc::new(socket),

@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use subrosa::{
-    Call, Guest, HostAnswer, Invite, Lane, Message, ParticipantId, Profile, Random, Time, TrackKind,
-};
-use subrosa_delivery::{DeliveryService, MailboxStream};
+use subrosa::{Invite, ParticipantId, Profile, TrackKind};
+use subrosa_runtime::{CallHandle, Events, Knocking};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::failure::{Context, Failure};
-use crate::lanes::Lanes;
 use crate::line;
 use crate::notes::{Notes, Outcome, Progress};
 use crate::orders::{Door, Order, Wish};
@@ -21,6 +17,7 @@ use crate::participant::Participant;
 use crate::receive::Receiving;
 use crate::send::{Sending, Sent};
 use crate::setting::Setting;
+use crate::view::View;
 
 /// In real time: whoever waits longer waits in vain.
 pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
@@ -51,12 +48,16 @@ struct Strings {
 pub(crate) async fn found(person: Person, setting: &Arc<Setting>) -> Result<(Handle, String), Failure> {
     let socket = Arc::new(line::open(setting.server).await?);
     let receiving = Receiving::start(Arc::clone(&socket), Arc::clone(setting));
+    let view = View::of(&setting.service);
     let profile = Profile::person(person.name).or_broken("a name")?;
-    let call = Call::create(&profile, &setting.call_config(), Random::os(), setting.clock.now())
-        .or_broken("founding the call")?;
-    let link = call.invite().to_link("https://meet.example/standup").to_string();
+    let founded = setting.client(&view).create(&profile, &setting.call_config()).await;
+    let call = founded.or_broken("founding the call")?;
+    let invite = call.0.invite().await.or_broken("asking the call")?;
+    let link = invite.to_link(&setting.link_base()).to_string();
     let setting = Arc::clone(setting);
-    let handle = spawn(person.name, move |strings| enter(call, person, socket, receiving, strings, setting));
+    let handle = spawn(person.name, move |strings| {
+        Entering { call, view, person, socket, receiving, setting }.enter(strings)
+    });
     Ok((handle, link))
 }
 
@@ -67,109 +68,74 @@ pub(crate) fn knock(person: Person, link: String, setting: &Arc<Setting>) -> Han
         // The line is opened first: who is let in does not want to miss the first word.
         let socket = Arc::new(line::open(setting.server).await?);
         let receiving = Receiving::start(Arc::clone(&socket), Arc::clone(&setting));
-        let call = timeout(PATIENCE, be_let_in(&person, &link, &setting))
-            .await
-            .map_err(|_| Failure::Broken("a guest was not let in".to_owned()))??;
-        enter(call, person, socket, receiving, strings, setting).await
+        let view = View::of(&setting.service);
+        let waiting = wait(person.name, &link, &setting, &view).await?;
+        let call = timeout(PATIENCE, waiting.admitted()).await;
+        let call = call.map_err(|_| Failure::Broken("a guest was not let in".to_owned()))?;
+        let call = call.or_broken("being let in")?;
+        Entering { call, view, person, socket, receiving, setting }.enter(strings).await
     })
 }
 
-async fn be_let_in(person: &Person, link: &str, setting: &Setting) -> Result<Call, Failure> {
-    let mut knocking = Knocking::start(person.name, link, setting).await?;
-    match knocking.answer().await? {
-        HostAnswer::Admitted(admission) => {
-            let Knocking { guest, .. } = knocking;
-            guest.accept(admission, setting.clock.now()).or_broken("accepting an admission")
-        }
-        other => Err(Failure::Broken(format!("a guest was turned away: {other:?}"))),
-    }
+/// Knocks.
+pub(crate) async fn wait(
+    name: &str,
+    link: &str,
+    setting: &Setting,
+    view: &Arc<View>,
+) -> Result<Knocking, Failure> {
+    let profile = Profile::person(name).or_broken("a name")?;
+    let invite = Invite::parse(link).or_input("the link")?;
+    setting.client(view).knock(invite, &profile).await.or_broken("knocking")
 }
 
-/// Somebody who has knocked and waits for his answer.
-pub(crate) struct Knocking {
-    pub(crate) guest: Guest,
-    answers: MailboxStream,
-    service: Arc<dyn DeliveryService>,
-    /// What came instead of an answer: only a host can make one.
-    pub(crate) refused: Vec<Bytes>,
-}
-
-impl Knocking {
-    pub(crate) async fn start(name: &str, link: &str, setting: &Setting) -> Result<Self, Failure> {
-        let service = Arc::clone(&setting.service);
-        let profile = Profile::person(name).or_broken("a name")?;
-        let invite = Invite::parse(link).or_broken("a link")?;
-        let (guest, Message { lane, payload }) =
-            Guest::knock(invite, &profile, Random::os()).or_broken("knocking")?;
-        let answers = service.open_mailbox(guest.answer_mailbox()).await.or_broken("opening a mailbox")?;
-        let Lane::Mailbox(lobby) = lane else {
-            return Err(Failure::Broken("a knock that is not for a mailbox".to_owned()));
-        };
-        service.post(lobby, payload).await.or_broken("knocking")?;
-        Ok(Self { guest, answers, service, refused: Vec::new() })
-    }
-
-    /// Waits for a host's answer, and closes the mailbox after it.
-    pub(crate) async fn answer(&mut self) -> Result<HostAnswer, Failure> {
-        loop {
-            let message = self.answers.next().await;
-            let message = message.ok_or(Failure::Broken("a mailbox was closed".to_owned()))?;
-            match self.guest.open_answer(&message) {
-                Ok(answer) => {
-                    let closed = self.service.close_mailbox(self.guest.answer_mailbox()).await;
-                    return closed.or_broken("closing a mailbox").map(|()| answer);
-                }
-                Err(_) => self.refused.push(message), // not from a host: wait on
-            }
-        }
-    }
-}
-
-async fn enter(
-    call: Call,
+/// Somebody who has a call.
+struct Entering {
+    call: (CallHandle, Events),
+    view: Arc<View>,
     person: Person,
     socket: Arc<UdpSocket>,
-    mut receiving: Receiving,
-    strings: Strings,
+    receiving: Receiving,
     setting: Arc<Setting>,
-) -> Result<Outcome, Failure> {
-    receiving.open_with(call.opener());
-    let (stop_sending, stop) = watch::channel(false);
-    let (keyframes, keyframe_requests) = watch::channel(Vec::new());
-    let mut sending = Vec::new();
-    for kind in person.tracks {
-        let track = Sending {
-            me: call.me(),
-            number: person.number,
-            sealer: call.sealer(kind).or_broken("a track")?,
-            socket: Arc::clone(&socket),
-            setting: Arc::clone(&setting),
-            keyframes: keyframe_requests.clone(),
-            stop: stop.clone(),
+}
+
+impl Entering {
+    async fn enter(self, strings: Strings) -> Result<Outcome, Failure> {
+        let Self { call: (call, events), view, person, socket, mut receiving, setting } = self;
+        receiving.open_with(call.opener().await.or_broken("asking the call")?);
+        let (stop_sending, stop) = watch::channel(false);
+        let (keyframes, keyframe_requests) = watch::channel(Vec::new());
+        let mut sending = Vec::new();
+        for kind in person.tracks {
+            let track = Sending {
+                me: call.me(),
+                number: person.number,
+                sealer: call.sealer(kind).await.or_broken("a track")?,
+                socket: Arc::clone(&socket),
+                setting: Arc::clone(&setting),
+                keyframes: keyframe_requests.clone(),
+                stop: stop.clone(),
+            };
+            sending.push(tokio::spawn(track.run()));
+        }
+        let participant = Participant {
+            call,
+            events,
+            view,
+            setting,
+            socket,
+            receiving,
+            sending,
+            stop_sending,
+            keyframes,
+            progress: strings.progress,
+            waiting: Vec::new(),
+            door: Door::Unwatched,
+            sent: Sent::default(),
+            notes: Notes::default(),
         };
-        sending.push(tokio::spawn(track.run()));
+        participant.run(strings.orders).await
     }
-    let lanes = Lanes::open(Arc::clone(&setting.service), call.id(), call.log_position()).await;
-    let lanes = lanes.or_broken("opening the lanes")?;
-    let participant = Participant {
-        call,
-        lanes,
-        setting,
-        socket,
-        receiving,
-        sending,
-        stop_sending,
-        keyframes,
-        progress: strings.progress,
-        waiting: Vec::new(),
-        door: Door::Unwatched,
-        reopen_at: Time::NEVER,
-        withheld: None,
-        friend: None,
-        sent: Sent::default(),
-        notes: Notes::default(),
-    };
-    participant.run(strings.orders).await
 }
 
 fn spawn<F>(name: &'static str, task: impl FnOnce(Strings) -> F) -> Handle

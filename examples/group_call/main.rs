@@ -1,7 +1,7 @@
 //! A whole meeting in one process: real media, real sockets, servers that nobody should trust, a stranger, a cheater.
 //!
-//! Read [`participant`] first: it is what an app does with a `Call`, and [`lanes`] what it does with a delivery service.
-//! [`send`] and [`receive`] are its media side, [`join`] how one gets in. [`ledger`] is what no participant has: the truth, to
+//! Read [`participant`] first: it is what an app does with a call. [`send`] and [`receive`] are its media side, [`join`] how one gets in,
+//! [`solo`] all of it where there is one participant in a process. [`ledger`] is what no participant has: the truth, to
 //! check the results against.
 
 mod args;
@@ -9,11 +9,11 @@ mod capture;
 mod clock;
 mod codes;
 mod cut_off;
+mod delivery;
 mod failure;
 mod guess;
 mod intruder;
 mod join;
-mod lanes;
 mod ledger;
 mod line;
 mod media;
@@ -30,10 +30,12 @@ mod run;
 mod send;
 mod server;
 mod setting;
+mod solo;
 mod story;
 mod table;
 mod trial;
 mod unruly;
+mod view;
 
 use std::process::ExitCode;
 

@@ -57,6 +57,8 @@ pub(crate) struct Notes {
     pub(crate) refused: HashSet<Bytes>,
     /// How often the hosts could not be heard.
     pub(crate) cut_off: u64,
+    /// How often the delivery service did not answer.
+    pub(crate) service_lost: u64,
     /// A cheater's own commit.
     pub(crate) forged: Option<Forged>,
     pub(crate) ended: Option<EndReason>,

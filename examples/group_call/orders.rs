@@ -1,12 +1,17 @@
 //! What the story wants of a participant, and how he does it.
 
-use subrosa::{CodeInput, Epoch, Guest, Lane, Message, ParticipantId, danger};
+use std::time::Duration;
+
+use subrosa::{Call, CodeInput, Epoch, Guest, Lane, Message, ParticipantId, danger};
 use subrosa_delivery::Appended;
 use tokio::sync::oneshot;
 
 use crate::failure::{Context, Failure};
 use crate::notes::Forged;
 use crate::participant::Participant;
+
+/// Whoever was faster is read meanwhile.
+const LOST_A_RACE: Duration = Duration::from_millis(20);
 
 /// What the story wants of a participant.
 #[derive(Debug)]
@@ -50,53 +55,46 @@ pub(crate) struct Order {
 
 impl Participant {
     pub(crate) async fn obey(&mut self, Order { wish, done }: Order) -> Result<(), Failure> {
-        let now = self.setting.clock.now();
         match wish {
             Wish::Answer(door) => {
                 self.door = door;
-                self.answer_door()?;
+                self.answer_door().await?;
             }
-            Wish::Remove(participant) => self.call.remove(&[participant], now).or_broken("removing")?,
-            Wish::Lock => self.call.lock(now).or_broken("locking")?,
+            Wish::Remove(participant) => self.call.remove(&[participant]).await.or_broken("removing")?,
+            Wish::Lock => self.call.lock().await.or_broken("locking")?,
             // Computing it takes a while, so that is done elsewhere.
-            Wish::TellCode(to) => to.send((self.call.epoch(), self.call.code())).unwrap_or_default(),
-            Wish::StopSending => self.stop_sending().await?,
-            Wish::Leave => self.call.leave(now).or_broken("leaving")?,
-            Wish::LetIn(friend) => {
-                self.friend = Some(friend);
-                self.let_friend_in().await?;
+            Wish::TellCode(to) => {
+                let told =
+                    self.call.ask(|call| (call.epoch(), call.code())).await.or_broken("asking the call")?;
+                to.send(told).unwrap_or_default();
             }
-            Wish::WithholdLog => self.withheld = Some(Vec::new()),
-            Wish::ObeyLog => self.obey_log().await?,
+            Wish::StopSending => self.stop_sending().await?,
+            Wish::Leave => self.call.leave().await.or_broken("leaving")?,
+            Wish::LetIn(friend) => self.let_friend_in(friend).await?,
+            Wish::WithholdLog => self.view.obey_log(false),
+            Wish::ObeyLog => self.view.obey_log(true),
         }
         done.send(()).unwrap_or_default(); // the story may not care
         Ok(())
     }
 
-    async fn obey_log(&mut self) -> Result<(), Failure> {
-        for message in self.withheld.take().unwrap_or_default() {
-            self.take_in(message).await?;
-            self.drain().await?;
-            if self.notes.ended.is_some() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// A tampered client: its own commit goes into the log past the call, which would not make it. Where somebody else's entry
     /// is first, it tries again after that.
-    pub(crate) async fn let_friend_in(&mut self) -> Result<(), Failure> {
-        let Some(friend) = &self.friend else { return Ok(()) };
-        let forged = danger::tampered::admit(&mut self.call, friend).or_broken("forging a commit")?;
-        let Message { lane: Lane::Log { position }, payload } = forged else {
-            return Err(Failure::Broken("a commit that is not for the log".to_owned()));
-        };
-        let appended = self.setting.service.append(self.call.id(), position, payload.clone()).await;
-        if appended.or_broken("appending a forged commit")? == Appended::Written {
-            self.notes.forged = Some(Forged { position, commit: payload });
-            self.friend = None;
+    async fn let_friend_in(&mut self, mut friend: Box<Guest>) -> Result<(), Failure> {
+        loop {
+            let forge = move |call: &mut Call, _| (danger::tampered::admit(call, &friend), friend);
+            let (forged, back) = self.call.danger_with_call(forge).await.or_broken("asking the call")?;
+            friend = back;
+            let Message { lane: Lane::Log { position }, payload } = forged.or_broken("forging a commit")?
+            else {
+                return Err(Failure::Broken("a commit that is not for the log".to_owned()));
+            };
+            let appended = self.setting.service.append(self.call.id(), position, payload.clone()).await;
+            if appended.or_broken("appending a forged commit")? == Appended::Written {
+                self.notes.forged = Some(Forged { position, commit: payload });
+                return Ok(());
+            }
+            tokio::time::sleep(LOST_A_RACE).await;
         }
-        Ok(())
     }
 }

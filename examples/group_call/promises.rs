@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use subrosa::Violation;
 
+use crate::capture::Stored;
 use crate::cut_off::CutOff;
+use crate::delivery::Place;
 use crate::failure::Failure;
 use crate::report::{Measured, Report};
 
@@ -60,6 +62,10 @@ pub(crate) fn check(report: &Report, measured: &Measured<'_>) -> Result<(), Fail
             format!("{} of {} replays of talk were refused", replays.talk.refused, replays.talk.injected),
         ),
         some("messages held back", replays.held_back),
+        // What servers stored on their disks.
+        zero("windows of the media in what was stored", server.stored_media_windows_found),
+        zero("names in what was stored", server.stored_names_found),
+        (is_stored(measured), "the servers have stored something else than they said".to_owned()),
         // The one from whom a removal is kept.
         (cut_off_in_time(measured), format!("cut off after {:?}", measured.cut_off.detected)),
         (stopped(measured), "who was cut off did not stop".to_owned()),
@@ -74,10 +80,10 @@ pub(crate) fn check(report: &Report, measured: &Measured<'_>) -> Result<(), Fail
 
 /// Everybody skipped the entries of the intruder, the server and the cheater, of those that he was there for, and no others.
 fn skips_agree(measured: &Measured<'_>) -> bool {
-    let replayed = measured.setting.unruly.misdeeds().entries;
+    let replayed = &measured.misdeeds.entries;
     let forged = measured.told.people.iter().filter_map(|(_, outcome)| outcome.notes.forged.as_ref());
     let forged = forged.map(|forged| &forged.position);
-    let foreign = measured.intruder.entries.iter().chain(&replayed).chain(forged).collect::<BTreeSet<_>>();
+    let foreign = measured.intruder.entries.iter().chain(replayed).chain(forged).collect::<BTreeSet<_>>();
     measured.told.people.iter().all(|(_, outcome)| {
         let skipped = outcome.notes.skipped.iter().collect::<BTreeSet<_>>();
         let read = outcome.notes.read.iter().collect::<BTreeSet<_>>();
@@ -93,6 +99,13 @@ fn violations_agree(measured: &Measured<'_>) -> bool {
         let expected: &[_] = if outcome.id == cheater { &[] } else { &his };
         outcome.notes.violations == expected
     })
+}
+
+/// Where there are NATS servers, every entry that was accepted is on their disks.
+fn is_stored(measured: &Measured<'_>) -> bool {
+    let Stored { messages, entries, .. } = measured.stored;
+    matches!(measured.args.delivery, Place::InProcess)
+        || (messages > entries && entries == measured.seen.accepted)
 }
 
 fn cut_off_in_time(measured: &Measured<'_>) -> bool {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use rtc_rtp::Packet;
 use rtc_shared::marshal::Unmarshal;
-use subrosa::{FrameFault, HeldId, Metadata, Opened, Opener, Opening};
+use subrosa::{FrameFault, HeldId, Metadata, Opened, Opener, Opening, ParticipantId};
 use subrosa_rtp::{Assembled, Form, Limits, Reassembler, RtpPayload, SealedFrame};
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
@@ -33,6 +33,8 @@ pub(crate) struct Tally {
     pub(crate) opened: Vec<Serial>,
     /// Frames that opened and are something else. There are none.
     pub(crate) mismatched: u64,
+    /// Where others are in other processes: how many frames of each were opened that are of the clip, and how many that are not.
+    pub(crate) heard: Option<BTreeMap<(ParticipantId, bool), u64>>,
     /// Every frame that was handed to the opener.
     pub(crate) tried: Vec<PacketName>,
     pub(crate) undecryptable: BTreeMap<&'static str, u64>,
@@ -91,12 +93,13 @@ async fn receive(
         }
     };
     let Ok(opener) = opener else { return Default::default() }; // turned away
+    let alone = setting.alone;
     let mut receiver = Receiver {
         opener,
         setting,
         streams: HashMap::new(),
         held: HashMap::new(),
-        tally: Tally::default(),
+        tally: Tally { heard: alone.then(BTreeMap::new), ..Tally::default() },
         received: Received::default(),
     };
     early.into_iter().for_each(|datagram| receiver.datagram(datagram));
@@ -206,6 +209,12 @@ impl Receiver {
         let medium = self.setting.media.of(opened.track.kind());
         if medium.kind != claimed.kind {
             self.count("wrong_kind_of_track");
+            return;
+        }
+        if let Some(heard) = &mut self.tally.heard {
+            // From another process: it should be a frame of the clip that all play.
+            let is_known = medium.frames.iter().any(|frame| frame.data == *payload);
+            *heard.entry((opened.sender, is_known)).or_default() += 1;
             return;
         }
         // From here on it is checked, with a knowledge that no receiver has, whether this is the very frame.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use subrosa::{Cause, EndReason, Epoch, ParticipantId};
 
 use crate::args::Args;
-use crate::capture::Seen;
+use crate::capture::{Seen, Stored};
 use crate::cut_off::CutOff;
 use crate::intruder::Intruder;
 use crate::ledger::{Calls, EpochRecord, Frames, Sealed};
@@ -17,6 +17,7 @@ use crate::notes::Outcome;
 use crate::setting::Setting;
 use crate::story::Told;
 use crate::trial::Trial;
+use crate::unruly::Misdeeds;
 use attempts::{
     CheaterReport, CodeReport, CutOffReport, GuestsReport, IntruderReport, RemovedReport, ReplaysReport,
 };
@@ -35,6 +36,9 @@ pub(crate) struct Measured<'a> {
     pub(crate) intruder: Intruder,
     pub(crate) trial: Trial,
     pub(crate) seen: Seen,
+    pub(crate) stored: Stored,
+    /// What the unruly server did.
+    pub(crate) misdeeds: Misdeeds,
 }
 
 #[derive(Serialize)]
@@ -121,6 +125,11 @@ pub(crate) struct ServerReport {
     pub(crate) media_windows: u64,
     pub(crate) media_windows_found: u64,
     pub(crate) names_found: u64,
+    /// What NATS servers had on their disks in the end, read back; none where there are none.
+    pub(crate) stored_messages: u64,
+    pub(crate) stored_bytes: u64,
+    pub(crate) stored_media_windows_found: u64,
+    pub(crate) stored_names_found: u64,
 }
 
 impl Report {
@@ -266,7 +275,7 @@ fn cause(record: &EpochRecord, was_locked: bool, names: &BTreeMap<ParticipantId,
 }
 
 fn server(measured: &Measured<'_>) -> ServerReport {
-    let seen = &measured.seen;
+    let Measured { seen, stored, .. } = measured;
     ServerReport {
         packets: seen.packets_received + seen.packets_sent,
         packets_received: seen.packets_received,
@@ -276,6 +285,10 @@ fn server(measured: &Measured<'_>) -> ServerReport {
         media_windows: seen.media_windows,
         media_windows_found: seen.media_windows_found,
         names_found: seen.names_found,
+        stored_messages: stored.messages,
+        stored_bytes: stored.bytes,
+        stored_media_windows_found: stored.media_windows_found,
+        stored_names_found: stored.names_found,
     }
 }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use subrosa::CallConfig;
 use subrosa_delivery::DeliveryService;
+use subrosa_runtime::Client;
 
 use crate::clock::Clock;
 use crate::ledger::Ledger;
 use crate::media::Media;
-use crate::unruly::Unruly;
+use crate::view::View;
 
 /// The least that a configuration may ask for; three of them make the shortest liveness window.
 const SHORTEST_HEARTBEAT: Duration = Duration::from_secs(1);
@@ -20,15 +21,26 @@ pub(crate) struct Setting {
     pub(crate) clock: Clock,
     pub(crate) media: Media,
     pub(crate) ledger: Ledger,
-    /// As the participants have it: not an honest one.
+    /// As the participants have it: in the story not an honest one.
     pub(crate) service: Arc<dyn DeliveryService>,
-    /// The same, for those who know.
-    pub(crate) unruly: Arc<Unruly>,
+    /// The others are in other processes, so that the ledger knows nothing of theirs.
+    pub(crate) alone: bool,
     /// The media server.
     pub(crate) server: SocketAddr,
 }
 
 impl Setting {
+    /// Calls as one participant has them.
+    pub(crate) fn client(&self, view: &Arc<View>) -> Client {
+        let service = Arc::clone(view) as Arc<dyn DeliveryService>;
+        Client::over(service).with_clock(self.clock.of_calls()).report_refused()
+    }
+
+    /// What a link begins with: in this example it says where the media server is. What follows the # no server ever gets.
+    pub(crate) fn link_base(&self) -> String {
+        format!("subrosa://{}/standup", self.server)
+    }
+
     /// The defaults, as much faster as the run is, within what a configuration may be.
     pub(crate) fn call_config(&self) -> CallConfig {
         let default = CallConfig::default();

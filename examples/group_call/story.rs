@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use subrosa::{Guest, HostAnswer, ParticipantId, TrackKind};
+use subrosa_runtime::Knocking;
 use tokio::time::timeout;
 
 use crate::codes::{self, Codes};
-use crate::failure::Failure;
-use crate::join::{Handle, Knocking, PATIENCE, Person, found, knock};
+use crate::failure::{Context, Failure};
+use crate::join::{Handle, PATIENCE, Person, found, knock, wait};
 use crate::names::{CHEATS, DENIED, LEAVES, NAMES, TOO_LATE};
 use crate::notes::{Outcome, Progress};
 use crate::orders::{Door, Wish};
 use crate::progress::Show;
 use crate::setting::Setting;
+use crate::unruly::Unruly;
+use crate::view::View;
 
 /// In a large call not everybody speaks: of those there from the start, so many have a camera on, and so many a
 /// microphone. Two processors that play all 50 participants and the server could not carry more.
@@ -80,7 +83,7 @@ fn person(number: usize, late: bool) -> Person {
 }
 
 /// Plays the story with so many at the start; the late guest comes on top.
-pub(crate) async fn play(setting: &Arc<Setting>, count: usize) -> Result<Told, Failure> {
+pub(crate) async fn play(setting: &Arc<Setting>, unruly: &Unruly, count: usize) -> Result<Told, Failure> {
     let mut stage = Stage::set(setting, count).await?;
     let early_code = codes::told(stage.host()).await?;
     stage.after(DENIAL).await;
@@ -91,14 +94,14 @@ pub(crate) async fn play(setting: &Arc<Setting>, count: usize) -> Result<Told, F
     let codes = stage.all_compare_codes(early_code).await?;
     let mut too_late = stage.somebody_is_locked_out().await?;
     stage.after(LETTING_IN).await;
-    let Knocking { guest: friend, refused, .. } = denied;
-    let friends_id = friend.id();
-    stage.somebody_lets_his_friend_in(friend).await?;
+    let (friends_id, refused) = (denied.id(), denied.refused().to_vec());
+    stage.somebody_lets_his_friend_in(denied.into_guest()).await?;
     stage.after(LEAVING).await;
     stage.somebody_leaves().await?;
     stage.after(REMOVAL).await;
     let removed = stage.the_cheater_is_removed().await?;
     stage.after(END).await;
+    unruly.behave();
     let people = stage.all_stop().await?;
     // By now whoever waited in vain has his answer: the call is over.
     let answer = timeout(PATIENCE, too_late.answer()).await;
@@ -106,9 +109,9 @@ pub(crate) async fn play(setting: &Arc<Setting>, count: usize) -> Result<Told, F
     let guests = Guests {
         friend: friends_id,
         learned_it,
-        locked_out: too_late.guest.id(),
+        locked_out: too_late.id(),
         came_in,
-        refused: [refused, too_late.refused].concat(),
+        refused: [&refused, too_late.refused()].concat(),
     };
     Ok(Told { people, removed, guests, codes })
 }
@@ -153,14 +156,20 @@ impl Stage {
         Ok(())
     }
 
+    async fn knock(&self, name: &str) -> Result<Knocking, Failure> {
+        wait(name, &self.link, &self.setting, &View::of(&self.setting.service)).await
+    }
+
     /// A guest knocks, and learns from the host that he is not to come in. (Anybody can post into his mailbox, but only a host can
     /// make what he takes for an answer.)
     async fn somebody_is_denied(&mut self) -> Result<(Knocking, bool), Failure> {
         self.show.tell(&format!("{DENIED} knocks, and is denied"));
         self.host().order(Wish::Answer(Door::Deny)).await?;
-        let mut knocking = Knocking::start(DENIED, &self.link, &self.setting).await?;
+        let mut knocking = self.knock(DENIED).await?;
         let answer = timeout(PATIENCE, knocking.answer()).await;
-        let answer = answer.map_err(|_| Failure::Broken(format!("{DENIED} gets no answer")))??;
+        let answer = answer
+            .map_err(|_| Failure::Broken(format!("{DENIED} gets no answer")))?
+            .or_broken("an answer")?;
         Ok((knocking, matches!(answer, HostAnswer::Denied)))
     }
 
@@ -191,7 +200,7 @@ impl Stage {
     /// A guest knocks at the locked call. The host would let her in, but the call does not take that; so she waits.
     async fn somebody_is_locked_out(&mut self) -> Result<Knocking, Failure> {
         self.show.tell(&format!("{TOO_LATE} knocks; the host would let her in, but the call is locked"));
-        let knocking = Knocking::start(TOO_LATE, &self.link, &self.setting).await?;
+        let knocking = self.knock(TOO_LATE).await?;
         self.people[0].reaches("a guest to be locked out", |progress| progress.locked_out > 0).await?;
         Ok(knocking)
     }
@@ -239,7 +248,6 @@ impl Stage {
 
     async fn all_stop(self) -> Result<Vec<(&'static str, Outcome)>, Failure> {
         self.show.tell("all stop");
-        self.setting.unruly.behave();
         for (number, somebody) in self.people.iter().enumerate() {
             if number != LEAVES && number != CHEATS {
                 somebody.order(Wish::StopSending).await?;

@@ -40,6 +40,15 @@ pub(crate) fn print(report: &Report, out: &Path) {
         server.media_windows,
         server.names_found
     );
+    if server.stored_messages > 0 {
+        println!(
+            "The NATS servers had stored {} messages, {} bytes. In them, read back: {} windows of the media, {} names.",
+            server.stored_messages,
+            server.stored_bytes,
+            server.stored_media_windows_found,
+            server.stored_names_found
+        );
+    }
     println!(
         "Sealing took {} ns and opening {} ns (median), and added {:.2} bytes to a frame (mean).",
         report.seal_ns_median, report.open_ns_median, report.overhead_bytes_per_frame

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use subrosa::{CallId, MailboxId};
 use subrosa_delivery::{
-    Appended, DeliveryError, DeliveryService, InProcess, LogStream, MailboxStream, Subscription, TalkStream,
+    Appended, DeliveryError, DeliveryService, LogStream, MailboxStream, Subscription, TalkStream,
 };
 use tokio_stream::StreamExt;
 
@@ -39,7 +39,7 @@ const HELD_BACK_MS: u64 = 40;
 
 /// A delivery service that misbehaves.
 pub(crate) struct Unruly {
-    honest: InProcess,
+    honest: Arc<dyn DeliveryService>,
     clock: Clock,
     state: Arc<Mutex<State>>,
     /// From now on nobody gets another log entry.
@@ -92,7 +92,7 @@ enum Place {
 
 impl Unruly {
     /// Misbehaves from now on.
-    pub(crate) fn new(honest: InProcess, clock: Clock) -> Self {
+    pub(crate) fn new(honest: Arc<dyn DeliveryService>, clock: Clock) -> Self {
         let state = State {
             behaves: false,
             dice: Dice(ChaCha8Rng::seed_from_u64(SEED)),
@@ -138,7 +138,7 @@ impl Unruly {
     }
 
     fn later(&self, delay: Duration, place: Place, message: Bytes, is_replay: bool) {
-        let (honest, state) = (self.honest.clone(), Arc::clone(&self.state));
+        let (honest, state) = (Arc::clone(&self.honest), Arc::clone(&self.state));
         let delay = self.clock.scaled(delay);
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
@@ -216,7 +216,7 @@ impl State {
     }
 }
 
-async fn put(honest: &InProcess, place: Place, message: Bytes) -> Result<(), DeliveryError> {
+async fn put(honest: &Arc<dyn DeliveryService>, place: Place, message: Bytes) -> Result<(), DeliveryError> {
     match place {
         Place::Talk(call) => honest.publish_talk(call, message).await,
         Place::Mailbox(mailbox) => honest.post(mailbox, message).await,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use subrosa::{Fingerprint, Guest, HostAnswer, Lane, Message, ParticipantId};
 use subrosa_delivery::{DeliveryError, MailboxStream};
 
@@ -15,14 +16,18 @@ pub struct Knocking {
     client: Client,
     guest: Guest,
     answers: MailboxStream,
+    refused: Vec<Bytes>,
 }
+
+/// How many messages that are no answer are kept to be looked at.
+const MAX_REFUSED: usize = 256;
 
 impl Knocking {
     pub(crate) async fn start(client: Client, guest: Guest, knock: Message) -> Result<Self, KnockError> {
         let answers = client.service.open_mailbox(guest.answer_mailbox()).await;
         let answers = answers.map_err(KnockError::Delivery)?;
         send(&client, knock).await.map_err(KnockError::Delivery)?;
-        Ok(Self { client, guest, answers })
+        Ok(Self { client, guest, answers, refused: Vec::new() })
     }
 
     /// The name that this participation will have, as the hosts see it beside the knock.
@@ -54,7 +59,12 @@ impl Knocking {
         loop {
             let message = self.answers.next().await.ok_or(AdmissionError::MailboxGone)?;
             // Whatever was not made by a host for this knock is anybody's, and means nothing (R11).
-            let Ok(answer) = self.guest.open_answer(&message) else { continue };
+            let Ok(answer) = self.guest.open_answer(&message) else {
+                if self.client.report_refused && self.refused.len() < MAX_REFUSED {
+                    self.refused.push(message);
+                }
+                continue;
+            };
             let (service, mailbox) = (self.client.service.clone(), self.guest.answer_mailbox());
             tokio::spawn(async move { service.close_mailbox(mailbox).await.ok() });
             return Ok(answer);
@@ -75,6 +85,16 @@ impl Knocking {
             HostAnswer::LinkExpired => Err(AdmissionError::LinkExpired),
             HostAnswer::CallOver => Err(AdmissionError::CallOver),
         }
+    }
+
+    /// What came instead of an answer, the first 256 of it; only for those who [want to know](Client::report_refused).
+    pub fn refused(&self) -> &[Bytes] {
+        &self.refused
+    }
+
+    /// Stops listening, and gives back who waits.
+    pub fn into_guest(self) -> Guest {
+        self.guest
     }
 
     /// Gives up waiting, and tells the hosts.

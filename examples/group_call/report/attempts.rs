@@ -163,7 +163,7 @@ impl CutOffReport {
 
 impl ReplaysReport {
     pub(super) fn new(measured: &Measured<'_>) -> Self {
-        let (told, done) = (&measured.told, measured.setting.unruly.misdeeds());
+        let (told, done) = (&measured.told, &measured.misdeeds);
         let all = || told.people.iter().map(|(_, outcome)| &outcome.notes);
         let by_participants = all().flat_map(|notes| &notes.refused);
         let refused = by_participants.chain(&told.guests.refused).collect::<HashSet<_>>();
