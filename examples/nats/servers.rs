@@ -202,7 +202,7 @@ fn config(dir: &Path, port: u16, cluster: Option<(usize, u16, &[u16])>, more: &s
             .map(|other| format!("\"nats://127.0.0.1:{other}\""));
         let routes = routes.collect::<Vec<_>>().join(", ");
         config += &format!(
-            "server_name: n{number}\ncluster {{ name: subrosa, listen: \"127.0.0.1:{route}\", routes: [{routes}] }}\n"
+            "server_name: n{number}\ncluster {{ name: subrosa, no_advertise: true, listen: \"127.0.0.1:{route}\", routes: [{routes}] }}\n"
         );
     }
     config

@@ -14,7 +14,7 @@ use crate::events::{CallEvent, Events, Refused};
 use crate::handle::{CallHandle, Job};
 use crate::inbox::{Inbox, Incoming};
 use crate::outbox::Outbox;
-use crate::pulse::Pulse;
+use crate::pulse::{Health, Pulse};
 use crate::tasks::Task;
 
 /// Events that wait for the app; when there are more, no message is taken in.
@@ -34,7 +34,7 @@ pub(crate) fn start(client: Client, call: Call) -> (CallHandle, Events) {
     let driver = Driver {
         inbox: Inbox::open(client.service.clone(), id, call.log_position()),
         outbox: Outbox::open(&client.service, id, &pulse),
-        is_there: pulse.watch(),
+        health: pulse.watch(),
         _pulse: pulse.feel(client.service.clone(), id, window),
         sleep: Sleep::watch(),
         app: App { events: to_app, untold: VecDeque::new() },
@@ -50,7 +50,7 @@ struct Driver {
     call: Call,
     inbox: Inbox,
     outbox: Outbox,
-    is_there: watch::Receiver<bool>,
+    health: watch::Receiver<Health>,
     _pulse: Task,
     sleep: Sleep,
     app: App,
@@ -75,9 +75,13 @@ impl Driver {
                     Some(Job::Take(taker)) => return taker.send(self.call).unwrap_or_default(),
                     None => return,
                 },
-                Ok(()) = self.is_there.changed() => {
-                    let is_there = *self.is_there.borrow_and_update();
-                    self.app.tell(if is_there { CallEvent::ServiceBack } else { CallEvent::ServiceLost });
+                Ok(()) = self.health.changed() => {
+                    let health = *self.health.borrow_and_update();
+                    self.app.tell(match health {
+                        Health::Well => CallEvent::ServiceBack,
+                        Health::Full(bound) => CallEvent::ServiceFull(bound),
+                        Health::Lost => CallEvent::ServiceLost,
+                    });
                 }
                 () = self.app.listens(), if !is_heard => {}
                 incoming = self.inbox.next(), if is_heard => self.take_in(incoming),

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use subrosa::{Event, HandleError, Message};
+use subrosa_delivery::Bound;
 use tokio::sync::mpsc;
 
 /// Something happened.
@@ -16,7 +17,10 @@ pub enum CallEvent {
     /// The delivery service does not answer. The call goes on with the keys it has, until the liveness window closes (R21); nobody can come in or
     /// be removed meanwhile. Show it.
     ServiceLost,
-    /// The delivery service answers again. What was to be sent is sent; nothing is to be done.
+    /// The delivery service answers, and has no room for what this call wants to change: somebody has to make some. The call goes on as it is,
+    /// and tries again.
+    ServiceFull(Bound),
+    /// The delivery service is well again. What was to be sent is sent; nothing is to be done.
     ServiceBack,
     /// A message was refused, as anybody can post garbage and a server can say things twice: only for those who
     /// [want to know](crate::Client::report_refused).

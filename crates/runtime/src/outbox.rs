@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use subrosa::{CallId, Lane, MailboxId, Message};
-use subrosa_delivery::{Appended, DeliveryError, DeliveryService};
+use subrosa_delivery::{Appended, Bound, DeliveryError, DeliveryService};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::pulse::Pulse;
+use crate::pulse::{Health, Pulse};
 use crate::tasks::{AGAIN, Task};
 
 /// What waits for the service at most, in messages. A call sends log entries again until it reads them, and what is lost of talk does no
@@ -83,9 +83,10 @@ async fn append(
     while let Some((position, entry)) = entries.recv().await {
         match service.append(call, position, entry).await {
             // Whether it won or not: the log will tell, and the call does what is right then.
-            Ok(Appended::Written | Appended::Taken) => pulse.felt(),
+            Ok(Appended::Written | Appended::Taken) => pulse.is(Health::Well),
             Err(DeliveryError::Unavailable(_)) => pulse.missed(),
             // The call says it again, some time; and goes on with what it has.
+            Err(DeliveryError::Full(bound)) => pulse.is(Health::Full(bound)),
             Err(_) => {}
         }
     }
@@ -113,7 +114,9 @@ async fn run_errands(service: Arc<dyn DeliveryService>, mut errands: mpsc::Recei
                 Errand::Close(mailbox) => service.close_mailbox(*mailbox).await,
             };
             match done {
-                Err(DeliveryError::Unavailable(_)) => sleep(AGAIN).await,
+                Err(DeliveryError::Unavailable(_) | DeliveryError::Full(Bound::StoredBytes)) => {
+                    sleep(AGAIN).await
+                }
                 // Whoever has filled his own mailbox gets no answer in it. That is not to be anybody else's trouble: anybody can
                 // do it, even a guest who has only the link.
                 Ok(()) | Err(_) => break,

@@ -237,6 +237,12 @@ impl Shared {
         }
     }
 
+    /// Deletes what a lane's stream holds under some subjects.
+    async fn purge(&self, place: Place, filter: String) -> Result<(), Refusal> {
+        let purged = self.stream(place).purge().filter(filter).await;
+        purged.map(|_| ()).map_err(|error| Refusal::Later(error.into()))
+    }
+
     /// Ends a lane: says so behind all that is stored of it, and has that deleted after a while.
     async fn end(self: &Arc<Self>, place: Place) -> Result<(), DeliveryError> {
         let stream = self.stream(place);
@@ -246,7 +252,12 @@ impl Shared {
                 match self.store(end.clone(), PublishMessage::build()).await {
                     // An earlier life of the lane was ended, too, and the log's stream keeps one message a subject.
                     Err(Refusal::Taken) => {
-                        stream.purge().filter(&end).await.map_err(|error| Refusal::Later(error.into()))?;
+                        self.purge(place, end.clone()).await?;
+                        self.store(end, PublishMessage::build()).await
+                    }
+                    // Ending is how there comes to be room.
+                    Err(Refusal::Full(_)) => {
+                        self.purge(place, self.space.all(place)).await?;
                         self.store(end, PublishMessage::build()).await
                     }
                     said => said,
