@@ -156,6 +156,12 @@ impl Cluster {
         }
     }
 
+    /// Whether one of the servers has written that into its log.
+    pub fn said(&self, what: &str) -> bool {
+        let said = |node: &Node| std::fs::read_to_string(&node.log).is_ok_and(|log| log.contains(what));
+        self.nodes.iter().any(said)
+    }
+
     /// Which server leads a stream.
     pub async fn leader(&self, stream: &str) -> Option<usize> {
         for node in self.nodes.iter().filter(|node| node.process.is_some()) {
@@ -191,10 +197,9 @@ fn free_ports(count: usize) -> io::Result<Vec<u16>> {
 
 fn config(dir: &Path, port: u16, cluster: Option<(usize, u16, &[u16])>, more: &str) -> String {
     let store = dir.join("store");
-    let mut config = format!(
-        "listen: \"127.0.0.1:{port}\"\nmax_payload: 2MB\njetstream {{ store_dir: \"{}\" }}\n{more}\n",
-        store.display()
-    );
+    let more = if more.is_empty() { "max_payload: 2MB" } else { more };
+    let mut config =
+        format!("listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"{}\" }}\n{more}\n", store.display());
     if let Some((number, route, routes)) = cluster {
         let routes = routes
             .iter()

@@ -41,6 +41,9 @@ pub struct NatsConfig {
     /// The bounds. NATS holds [`max_entry_bytes`](Limits::max_entry_bytes), [`max_mailbox_messages`](Limits::max_mailbox_messages) and, half
     /// of it for each stream, [`max_stored_bytes`](Limits::max_stored_bytes), which it sets aside; this crate holds
     /// [`max_log_entries`](Limits::max_log_entries) and [`talk_backlog`](Limits::talk_backlog). Nobody counts calls and mailboxes.
+    ///
+    /// Servers before 2.10.5 lose messages at a bound in bytes; theirs is a number of messages, one for each 8 KiB. Bound their bytes with
+    /// `max_file` in their own configuration.
     pub limits: Limits,
     /// Who this is to the servers.
     pub credentials: Credentials,

@@ -68,9 +68,7 @@ impl From<PublishError> for Refusal {
         match said.error_code() {
             // The code says that it was not stored, only the text why.
             ErrorCode::STREAM_STORE_FAILED if text.contains("per subject") => Self::Taken,
-            ErrorCode::STREAM_STORE_FAILED if text.contains("maximum bytes") => {
-                Self::Full(Bound::StoredBytes)
-            }
+            ErrorCode::STREAM_STORE_FAILED if text.contains("maximum") => Self::Full(Bound::StoredBytes),
             ErrorCode::INSUFFICIENT_RESOURCES
             | ErrorCode::STORAGE_RESOURCES_EXCEEDED
             | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED

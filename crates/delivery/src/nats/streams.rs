@@ -10,34 +10,46 @@ use super::error::NatsError;
 use super::space::Space;
 use super::{HEADER_ROOM, PAUSE};
 
+/// The first server whose streams refuse what is more than a bound in bytes. Those before forget what a message costs beside its bytes, and
+/// where only that does not fit they make room after all, by dropping the oldest message: what was acknowledged is gone
+/// (nats-server #4771, #4775). They are given a bound in messages, which they keep.
+const COUNTS_BYTES: [i64; 3] = [2, 10, 5];
+/// How large a message is then taken to be: a commit of a large call with a few changes.
+const TYPICAL: usize = 8 << 10;
+
 /// The streams of logs and of mailboxes.
 pub(super) async fn open(
     context: &Context,
     space: &Space,
     config: &NatsConfig,
 ) -> Result<[Stream; 2], NatsError> {
+    let [major, minor, patch] = COUNTS_BYTES;
+    let counts_bytes = context.client().is_server_compatible(major, minor, patch);
     let log = Config {
         name: space.log_stream(),
         subjects: space.log_subjects(),
         max_messages_per_subject: 1,
-        ..common(space.republished("call"), config)
+        ..common(space.republished("call"), config, counts_bytes)
     };
     let mail = Config {
         name: space.mail_stream(),
         subjects: space.mail_subjects(),
         max_messages_per_subject: config.limits.max_mailbox_messages.try_into().unwrap_or(i64::MAX),
-        ..common(space.republished("mail"), config)
+        ..common(space.republished("mail"), config, counts_bytes)
     };
     Ok([patiently(context, log, config).await?, patiently(context, mail, config).await?])
 }
 
-fn common([source, destination]: [String; 2], config: &NatsConfig) -> Config {
+fn common([source, destination]: [String; 2], config: &NatsConfig, counts_bytes: bool) -> Config {
     let limits = &config.limits;
+    let room = limits.max_stored_bytes / 2;
+    let [max_bytes, max_messages] =
+        if counts_bytes { [room as i64, -1] } else { [-1, (room / TYPICAL).max(1) as i64] };
     Config {
-        max_bytes: (limits.max_stored_bytes / 2).try_into().unwrap_or(i64::MAX),
+        max_bytes,
+        max_messages,
         max_message_size: (limits.max_entry_bytes + HEADER_ROOM).try_into().unwrap_or(i32::MAX),
         max_age: config.max_age,
-        max_messages: -1,
         max_consumers: -1,
         num_replicas: config.replicas,
         storage: StorageType::File,

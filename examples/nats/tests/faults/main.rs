@@ -7,14 +7,18 @@ mod books;
 mod person;
 mod room;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use subrosa::CallConfig;
+use subrosa_delivery::nats::{Nats, NatsConfig};
+use subrosa_delivery::{Bound, CallId, DeliveryError, DeliveryService, Limits};
 use subrosa_nats_examples::{Cluster, Proxy};
 use tokio::time::sleep;
 
 use person::Told;
-use room::{MEMBERS, Room, hurried};
+use room::{MEMBERS, Room, hurried, nats_config};
 
 /// A leader's death is noticed, and another one elected, in some 4 s.
 const AWHILE: Duration = Duration::from_secs(6);
@@ -22,7 +26,7 @@ const AWHILE: Duration = Duration::from_secs(6);
 const SILENCE: Duration = Duration::from_secs(2);
 
 async fn room() -> Room {
-    Room::full(Cluster::ready(3).await.expect("servers"), &CallConfig::default(), &[]).await
+    Room::full(Cluster::ready(3).await.expect("servers"), &CallConfig::default(), &BTreeMap::new()).await
 }
 
 /// What has to hold, whatever happened.
@@ -94,7 +98,7 @@ async fn all_servers_are_killed_and_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_is_away_for_longer_than_the_liveness_window() {
     let cluster = Cluster::ready(3).await.expect("servers");
-    let mut room = Room::full(cluster, &hurried(), &[]).await;
+    let mut room = Room::full(cluster, &hurried(), &BTreeMap::new()).await;
     for server in 0..3 {
         room.cluster.kill(server).await.expect("a process");
     }
@@ -136,7 +140,7 @@ async fn connections_are_cut_again_and_again() {
         ports.rotate_left(number % 3);
         proxies.push(Proxy::start(ports).await.expect("a port"));
     }
-    let ways = proxies.iter().map(Proxy::url).collect::<Vec<_>>();
+    let ways = proxies.iter().map(Proxy::url).enumerate().collect();
     let mut room = Room::full(cluster, &CallConfig::default(), &ways).await;
     // Each of those who stay loses his connection some twenty times.
     let cuts = || proxies.iter().map(Proxy::cuts).sum::<u64>();
@@ -157,4 +161,71 @@ async fn connections_are_cut_again_and_again() {
     let room = all_is_well(room).await;
     assert!(room.longest_silence() < SILENCE);
     assert_eq!(room.told(Told::CutOff), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_reads_nothing_for_a_while() {
+    // The server holds back little for somebody who does not read, and does not wait for him either.
+    let impatient = "max_payload: 64KB\nmax_pending: 256KB\nwrite_deadline: \"1s\"";
+    let cluster = Cluster::start_with(3, impatient).await.expect("servers");
+    cluster.is_ready().await.expect("the servers come up");
+    let proxy = Proxy::start(vec![cluster.port(0)]).await.expect("a port");
+    let slow = 5;
+    let mut room = Room::full(cluster, &CallConfig::default(), &BTreeMap::from([(slow, proxy.url())])).await;
+    proxy.flow(false);
+    // More than lies in sockets: a tampered member says it, and everybody else has to listen to it.
+    let chatter = another_client(&room).await;
+    for _ in 0..600 {
+        let nonsense = Bytes::from(vec![0xA5; 16 << 10]);
+        chatter.publish_talk(room.call(), nonsense).await.expect("the service takes it");
+        sleep(Duration::from_millis(5)).await;
+    }
+    room.come_and_go(AWHILE).await;
+    assert!(room.cluster.said("Slow Consumer"), "no server lost its patience with anybody");
+    proxy.flow(true);
+    let room = all_is_well(room).await;
+    // He could not know of new keys meanwhile; the others went on.
+    assert!(room.longest_silence_but_for("Member 5") < SILENCE);
+    assert_eq!(room.told(Told::CutOff), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_full_until_somebody_makes_room() {
+    let limits = Limits { max_stored_bytes: 4 << 20, max_entry_bytes: 64 << 10, ..Limits::default() };
+    let config = NatsConfig { limits, ..nats_config() };
+    let cluster = Cluster::ready(3).await.expect("servers");
+    let mut room = Room::keeping(config, cluster, &CallConfig::default(), &BTreeMap::new()).await;
+    // Another call of the space fills the servers, to the last hundred bytes.
+    let (other, glutton) = (CallId([0xEE; 16]), another_client(&room).await);
+    let mut position = 0;
+    for size in [32 << 10, 1 << 10, 100] {
+        loop {
+            match glutton.append(other, position, Bytes::from(vec![position as u8; size])).await {
+                Ok(_) => position += 1,
+                Err(DeliveryError::Full(Bound::StoredBytes)) => break,
+                Err(error) => panic!("the service is neither well nor full: {error}"),
+            }
+        }
+    }
+    // The host wants somebody out: that cannot be written, and he is told why. All go on as they are.
+    let there = room.log_is_whole().await;
+    let unwanted = room.people.pop().expect("many are there");
+    room.people[0].call.remove(&[unwanted.me()]).await.expect("the host may");
+    while room.told(Told::ServiceFull) == 0 {
+        sleep(Duration::from_millis(50)).await;
+    }
+    room.all_are_heard().await;
+    assert_eq!(room.log_is_whole().await, there, "nothing was written");
+
+    // That call ends, and what was wanted happens, without anybody asking for it again.
+    glutton.end_call(other).await.expect("ending a call makes room, so it needs none");
+    room.come_and_go(Duration::from_secs(3)).await;
+    let room = all_is_well(room).await;
+    assert!(room.told(Told::ServiceBack) > 0, "the host is told that there is room again");
+    assert!(room.longest_silence() < SILENCE);
+}
+
+async fn another_client(room: &Room) -> Nats {
+    let servers: Vec<&str> = room.servers.iter().map(String::as_str).collect();
+    Nats::connect(&servers, room.config.clone()).await.expect("the servers are there")
 }

@@ -54,13 +54,22 @@ pub(crate) fn hurried() -> CallConfig {
 }
 
 impl Room {
-    /// Everybody is there, on connections of their own; where there are `ways`, member *n* takes the *n*th.
-    pub(crate) async fn full(cluster: Cluster, call: &CallConfig, ways: &[String]) -> Self {
+    /// Everybody is there, on connections of their own; some by a way of their own.
+    pub(crate) async fn full(cluster: Cluster, call: &CallConfig, ways: &BTreeMap<usize, String>) -> Self {
+        Self::keeping(nats_config(), cluster, call, ways).await
+    }
+
+    /// The same, where the service keeps other bounds.
+    pub(crate) async fn keeping(
+        config: NatsConfig,
+        cluster: Cluster,
+        call: &CallConfig,
+        ways: &BTreeMap<usize, String>,
+    ) -> Self {
         let servers = cluster.urls();
         let (air, _) = broadcast::channel(1 << 14);
         let books = Books::default();
-        let config = nats_config();
-        let of = |number: usize| ways.get(number).map_or(servers.clone(), |way| vec![way.clone()]);
+        let of = |number: usize| ways.get(&number).map_or(servers.clone(), |way| vec![way.clone()]);
         let host = Person::found(&client(&of(0), config.clone(), &books).await, call, &air).await;
         let invite = host.call.invite().await.expect("the call is there");
         let mut joining = JoinSet::new();
@@ -216,7 +225,12 @@ impl Room {
 
     /// The longest time for which somebody who was there from the beginning did not hear another such.
     pub(crate) fn longest_silence(&self) -> Duration {
-        let stayed = || self.people.iter().take(STAY);
+        self.longest_silence_but_for("")
+    }
+
+    /// The same, leaving out one who was away.
+    pub(crate) fn longest_silence_but_for(&self, away: &str) -> Duration {
+        let stayed = || self.people.iter().take(STAY).filter(|person| person.name != away);
         let gap = |person: &Person, other: &Person| {
             person.seen().heard.get(&other.me()).map_or(Duration::MAX, |(_, longest)| *longest)
         };
