@@ -96,12 +96,11 @@ async fn accept(
 async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut flows: watch::Receiver<bool>) {
     let mut piece = [0; PIECE];
     loop {
-        if flows.wait_for(|flows| *flows).await.is_err() && !*flows.borrow() {
+        let Ok(len @ 1..) = from.read(&mut piece).await else { return };
+        // Who may change it lives as long as the proxy.
+        let may_go = flows.wait_for(|flows| *flows).await.is_ok() || *flows.borrow();
+        if !may_go || to.write_all(&piece[..len]).await.is_err() {
             return;
-        }
-        match from.read(&mut piece).await {
-            Ok(len @ 1..) if to.write_all(&piece[..len]).await.is_ok() => {}
-            _ => return,
         }
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::Shared;
+use super::space::Place;
 use crate::queue::{Queue, Read, subscription};
 use crate::{CallId, DeliveryError, Talk, TalkStream};
 
@@ -35,8 +36,8 @@ impl Shared {
 pub(super) async fn listen(shared: &Arc<Shared>, call: CallId) -> Result<TalkStream, DeliveryError> {
     let unavailable = |error: async_nats::SubscribeError| DeliveryError::Unavailable(error.into());
     let mut said = shared.client.subscribe(shared.space.all_talk(call)).await.map_err(unavailable)?;
-    // The server knows by the time that it answers this.
-    shared.client.flush().await.map_err(|error| DeliveryError::Unavailable(error.into()))?;
+    // By the time that this is answered the server knows, and so does the one in a cluster that answers. (Flushing waits for no answer.)
+    shared.patiently(|| shared.ended_at(Place::Call(call))).await?;
     let queue = Queue::default();
     let reader = queue.reader(0);
     let (end, most) = (shared.space.talk_end(call), shared.config.limits.talk_backlog.max(1));
