@@ -1,0 +1,226 @@
+//! Who may do what at a server that is configured as the shipped file has it, or by JWTs: over TLS, each room by itself.
+
+mod jwt;
+mod server;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use subrosa_delivery::nats::{Credentials, Nats, NatsConfig, NatsError, Permissions, Tls};
+use subrosa_delivery::{Appended, CallId, DeliveryService, MailboxId, Talk};
+use tokio::time::timeout;
+
+use server::Server;
+
+const CALL: CallId = CallId([1; 16]);
+const MAILBOX: MailboxId = MailboxId([2; 16]);
+const PATIENCE: Duration = Duration::from_secs(20);
+/// So long does a refusal take that nobody words: there is no answer.
+const REFUSED: Duration = Duration::from_millis(500);
+
+/// How somebody of a room reaches the server.
+fn config(server: &Server, room: &str, user: &str) -> NatsConfig {
+    NatsConfig {
+        credentials: Credentials::UserAndPassword {
+            user: user.to_owned(),
+            password: format!("{user}'s word"),
+        },
+        tls: Tls { required: true, roots: vec![server.roots()], client: None },
+        patience: REFUSED,
+        ..NatsConfig::confined(room)
+    }
+}
+
+async fn connect(server: &Server, room: &str, user: &str) -> Result<Nats, NatsError> {
+    Nats::connect(&[&server.url()], config(server, room, user)).await
+}
+
+/// The server, whose backend has made the streams of two rooms.
+async fn scene() -> (Server, Nats) {
+    let server = Server::as_shipped().await;
+    // Its answers come where nobody else may listen.
+    let backend = |room: &str| NatsConfig {
+        inbox: "_INBOX_backend".to_owned(),
+        patience: PATIENCE,
+        ..config(&server, room, "backend")
+    };
+    let one = Nats::connect(&[&server.url()], backend("room-1")).await.expect("the backend may");
+    Nats::connect(&[&server.url()], backend("room-2")).await.expect("the backend may");
+    (server, one)
+}
+
+async fn a_call_works(ann: &Nats, bob: &Nats) {
+    let mut log = bob.follow(CALL, 0).await.expect("he may read");
+    assert_eq!(ann.append(CALL, 0, Bytes::from("one")).await.expect("she may write"), Appended::Written);
+    assert_eq!(bob.append(CALL, 0, Bytes::from("two")).await.expect("he may write"), Appended::Taken);
+    assert_eq!(timeout(PATIENCE, log.next()).await.expect("it comes"), Some((0, Bytes::from("one"))));
+    let mut mail = bob.open_mailbox(MAILBOX).await.expect("he may read");
+    ann.post(MAILBOX, Bytes::from("a knock")).await.expect("she may post");
+    assert_eq!(timeout(PATIENCE, mail.next()).await.expect("it comes"), Some(Bytes::from("a knock")));
+    let mut talk = bob.listen_talk(CALL).await.expect("he may listen");
+    ann.publish_talk(CALL, Bytes::from("a beat")).await.expect("she may speak");
+    let heard = timeout(PATIENCE, talk.next()).await.expect("it comes");
+    assert_eq!(heard, Some(Talk::Message(Bytes::from("a beat"))));
+    bob.close_mailbox(MAILBOX).await.expect("he may close it");
+    assert_eq!(timeout(PATIENCE, mail.next()).await.expect("the end comes"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn participants_of_a_room_have_their_call_and_the_backend_ends_it() {
+    let (server, backend) = scene().await;
+    let ann = connect(&server, "room-1", "room-1").await.expect("she may");
+    let bob = connect(&server, "room-1", "room-1").await.expect("he may");
+    a_call_works(&ann, &bob).await;
+
+    // A participant cannot end it for the others; the backend can.
+    let mut log = bob.follow(CALL, 1).await.expect("he may read");
+    ann.end_call(CALL).await.expect_err("she is nobody's host, as far as the server knows");
+    assert_eq!(bob.read(CALL, 0).await.expect("he may read"), Some(Bytes::from("one")));
+    backend.end_call(CALL).await.expect("it may");
+    assert_eq!(timeout(PATIENCE, log.next()).await.expect("the end comes"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_in_one_room_has_nothing_of_another() {
+    let (server, _backend) = scene().await;
+    let ann = connect(&server, "room-1", "room-1").await.expect("she may");
+    assert_eq!(ann.append(CALL, 0, Bytes::from("one")).await.expect("she may write"), Appended::Written);
+    ann.post(MAILBOX, Bytes::from("a knock")).await.expect("she may post");
+
+    // With the crate: he does not even get to see the streams.
+    let stranger = connect(&server, "room-1", "room-2").await;
+    assert!(matches!(stranger, Err(NatsError::Streams(_))), "{stranger:?}");
+
+    // With a client of his own: he hears nothing, is answered nothing, and leaves nothing.
+    let client = server.raw("room-2").await;
+    let mut heard = Vec::new();
+    for subject in [">", "room-1.>", "room-1.new.>", "room-1.talk.>", "_INBOX.>", "_INBOX_room-1.>", "$JS.>"]
+    {
+        heard.push(client.subscribe(subject).await.expect("the client asks"));
+    }
+    let requests = [
+        ("$JS.API.STREAM.INFO.room-1-log", ""),
+        ("$JS.API.STREAM.MSG.GET.room-1-log", "{\"seq\":1}"),
+        ("$JS.API.STREAM.MSG.GET.room-1-mail", "{\"seq\":1}"),
+        ("$JS.API.DIRECT.GET.room-1-log", "{\"seq\":1}"),
+        (
+            "$JS.API.CONSUMER.CREATE.room-1-log",
+            "{\"stream_name\":\"room-1-log\",\"config\":{\"ack_policy\":\"none\"}}",
+        ),
+        ("$JS.API.STREAM.PURGE.room-1-log", ""),
+        ("$JS.API.STREAM.DELETE.room-1-log", ""),
+        ("$JS.API.STREAM.NAMES", ""),
+    ];
+    for (subject, body) in requests {
+        let answer = timeout(REFUSED, client.request(subject, body.to_owned().into())).await;
+        assert!(answer.is_err(), "{subject} is answered: {answer:?}");
+    }
+    let entry = format!("room-1.call.{CALL}.log.1");
+    let mail = format!("room-1.mail.{MAILBOX}.in");
+    let end = format!("room-1.call.{CALL}.end");
+    for subject in [entry, mail, end, format!("room-1.talk.{CALL}.say")] {
+        client.publish(subject, "from a stranger".into()).await.expect("the client sends");
+    }
+    client.flush().await.expect("the client sends");
+    ann.publish_talk(CALL, Bytes::from("a beat")).await.expect("she may speak");
+    assert_eq!(ann.append(CALL, 1, Bytes::from("two")).await.expect("she may write"), Appended::Written);
+    for mut subscription in heard {
+        let heard = timeout(REFUSED, futures_util::StreamExt::next(&mut subscription)).await;
+        assert!(!matches!(heard, Ok(Some(_))), "{heard:?}");
+    }
+    let mut mail = ann.open_mailbox(MAILBOX).await.expect("she may read");
+    assert_eq!(timeout(PATIENCE, mail.next()).await.expect("it comes"), Some(Bytes::from("a knock")));
+    assert!(timeout(REFUSED, mail.next()).await.is_err(), "somebody else has posted");
+}
+
+/// Whoever is in the room, and does not keep to the rules there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_participant_can_neither_rewrite_the_log_nor_speak_for_the_server() {
+    let (server, _backend) = scene().await;
+    let ann = connect(&server, "room-1", "room-1").await.expect("she may");
+    assert_eq!(ann.append(CALL, 0, Bytes::from("one")).await.expect("she may write"), Appended::Written);
+    let mut log = ann.follow(CALL, 1).await.expect("she may read");
+
+    let client = server.raw("room-1").await;
+    // He does not say that he expects the position to be empty; the stream does not need to be told.
+    client.publish(format!("room-1.call.{CALL}.log.0"), "another".into()).await.expect("the client sends");
+    // What nobody has stored nobody hears as stored.
+    client.publish(format!("room-1.new.call.{CALL}.log.1"), "forged".into()).await.expect("the client sends");
+    for api in ["STREAM.PURGE.room-1-log", "STREAM.DELETE.room-1-log", "STREAM.UPDATE.room-1-log"] {
+        let answer = timeout(REFUSED, client.request(format!("$JS.API.{api}"), "".into())).await;
+        assert!(answer.is_err(), "{api} is answered: {answer:?}");
+    }
+    assert_eq!(ann.read(CALL, 0).await.expect("she may read"), Some(Bytes::from("one")));
+    let forged = timeout(REFUSED, log.next()).await;
+    assert!(forged.is_err(), "{forged:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_let_in_is_told_why() {
+    let (server, _backend) = scene().await;
+    let wrong = Credentials::UserAndPassword { user: "room-1".to_owned(), password: "a guess".to_owned() };
+    let unknown = Server::other_roots();
+    let known = config(&server, "room-1", "room-1");
+    let cases = [
+        NatsConfig { credentials: wrong, ..known.clone() },
+        NatsConfig { credentials: Credentials::None, ..known.clone() },
+        NatsConfig { tls: Tls { required: true, roots: vec![unknown], client: None }, ..known.clone() },
+    ];
+    for case in cases {
+        let refused = Nats::connect(&[&server.url()], case).await;
+        assert!(matches!(refused, Err(NatsError::Unreachable(_))), "{refused:?}");
+    }
+    let nowhere = Tls { roots: vec!["no/such/file.pem".into()], ..Tls::default() };
+    let refused = Nats::connect(&[&server.url()], NatsConfig { tls: nowhere, ..known.clone() }).await;
+    assert!(matches!(refused, Err(NatsError::Credentials(_))), "{refused:?}");
+    let refused = Nats::connect(&[&server.url()], NatsConfig { space: "a.b".to_owned(), ..known }).await;
+    assert!(matches!(refused, Err(NatsError::Space)), "{refused:?}");
+}
+
+/// The file that an operator takes and the lists that a backend signs are the same.
+#[test]
+fn the_shipped_configuration_allows_what_the_crate_says() {
+    for (block, room) in [("ROOM_1: {", "room-1"), ("ROOM_2: {", "room-2")] {
+        let (_, block) = server::SHIPPED.split_once(block).expect("the block is there");
+        let (block, _) = block.split_once("\n}").expect("it ends");
+        let [publish, subscribe] = ["publish: {", "subscribe: {"].map(|list| {
+            let (_, list) = block.split_once(list).expect("the list is there");
+            let (list, _) = list.split_once("] }").expect("it ends");
+            let code = list.lines().map(|line| line.split(" #").next().unwrap_or_default());
+            let quoted = code.flat_map(|line| line.split('"').skip(1).step_by(2));
+            quoted.map(str::to_owned).collect::<Vec<_>>()
+        });
+        assert_eq!(Permissions { publish, subscribe }, Permissions::participant(room).expect("a name"));
+    }
+}
+
+/// A backend that signs who may do what, for servers that know nobody by name.
+#[tokio::test(flavor = "multi_thread")]
+async fn participants_come_with_signed_permissions() {
+    let issuer = jwt::Issuer::new();
+    let server = Server::with(&issuer.server_config()).await;
+    let config = |permissions: &Permissions| NatsConfig {
+        credentials: Credentials::Jwt(issuer.credentials(permissions)),
+        patience: PATIENCE,
+        ..NatsConfig::confined("room-1")
+    };
+    let backend = config(&Permissions::backend("room-1").expect("a name"));
+    let backend = Nats::connect(&[&server.plain_url()], backend).await.expect("the backend may");
+    let participant = Permissions::participant("room-1").expect("a name");
+    let ann = Nats::connect(&[&server.plain_url()], config(&participant)).await.expect("she may");
+    let bob = Nats::connect(&[&server.plain_url()], config(&participant)).await.expect("he may");
+    a_call_works(&ann, &bob).await;
+    backend.end_call(CALL).await.expect("it may");
+
+    let stranger = config(&Permissions::participant("room-2").expect("a name"));
+    let stranger = NatsConfig { patience: REFUSED, ..stranger };
+    let stranger = Nats::connect(&[&server.plain_url()], stranger).await;
+    assert!(matches!(stranger, Err(NatsError::Streams(_))), "{stranger:?}");
+    // Somebody else's signature is nobody's.
+    let forged = NatsConfig {
+        credentials: Credentials::Jwt(jwt::Issuer::new().credentials(&participant)),
+        ..config(&participant)
+    };
+    let forged = Nats::connect(&[&server.plain_url()], forged).await;
+    assert!(matches!(forged, Err(NatsError::Unreachable(_))), "{forged:?}");
+}
