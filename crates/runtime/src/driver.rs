@@ -97,11 +97,17 @@ impl Driver {
     }
 
     fn on_time(&mut self) {
+        let now = self.awake();
+        self.call.handle_timeout(now);
+    }
+
+    /// The time; and before anything else the call learns that the machine slept. What a server has recorded meanwhile must not come first (R21).
+    fn awake(&mut self) -> Time {
         let now = self.client.clock.now();
         if self.sleep.slept() {
             self.call.woke_up(now);
         }
-        self.call.handle_timeout(now);
+        now
     }
 
     /// Takes out everything that the call has to say. Returns when it wants to be called again.
@@ -129,7 +135,7 @@ impl Driver {
     /// Hands in whatever stands in the log, one's own entries included, whatever is said in the talk lane, and what is put into the call's
     /// mailboxes.
     fn take_in(&mut self, mut incoming: Incoming) {
-        let now = self.client.clock.now();
+        let now = self.awake();
         match self.call.handle_message(&incoming.message, now) {
             Ok(()) | Err(HandleError::Ended) => {}
             // In a rush the rest of the lobby's mailbox can wait there: it was not looked at, and nothing was remembered of it.

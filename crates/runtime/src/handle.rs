@@ -14,9 +14,11 @@ use crate::client::Client;
 use crate::error::{CommandError, KnockError};
 use crate::knocking::Knocking;
 
+type Deed = Box<dyn FnOnce(&mut Call, Time) + Send>;
+
 /// What is done to a call between its other inputs.
 pub(crate) enum Job {
-    Do(Box<dyn FnOnce(&mut Call, Time) + Send>),
+    Do(Deed),
     /// Gives the call away.
     Take(oneshot::Sender<Call>),
 }
