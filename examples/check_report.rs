@@ -71,7 +71,7 @@ fn main() -> ExitCode {
 
 fn check(dir: &Path) -> Result<()> {
     let evidence = Evidence::load(dir)?;
-    let checks: [(&str, Check); 22] = [
+    let checks: [(&str, Check); 23] = [
         ("every field is there", figures::fields),
         ("what must be zero is zero", figures::zeros),
         ("enough was tried to mean something", figures::minima),
@@ -94,6 +94,7 @@ fn check(dir: &Path) -> Result<()> {
         ("the files hold what the report says", files::totals),
         ("the packet capture holds no media and no name", search::capture),
         ("the delivery log holds no media and no name", search::log),
+        ("what NATS servers had on their disks holds no media and no name, and every entry", search::stored),
     ];
     for (what, check) in checks {
         let detail = check(&evidence).map_err(|error| format!("not true: {what}: {error}"))?;

@@ -1,10 +1,14 @@
 //! Everything that the server handled, searched for media and names.
 
+use std::collections::BTreeMap;
+
+use data_encoding::HEXLOWER;
+use serde_json::Value;
 use subrosa_testkit::media::windows::{Needles, WindowSet};
 
 use super::capture::datagrams;
 use super::cast::{DENIED, TOO_LATE, needles};
-use super::{Evidence, Result, ensure};
+use super::{Evidence, Result, ensure, text as text_at};
 
 /// Every media window, proven to be findable.
 fn windows(evidence: &Evidence) -> Result<WindowSet> {
@@ -43,4 +47,44 @@ pub(crate) fn log(evidence: &Evidence) -> Result<String> {
         ensure(names.count_in(&entry.bytes) == 0, format!("a name in entry {number}"))?;
     }
     Ok(format!("{} entries", evidence.log.len()))
+}
+
+/// Where there were no such servers nothing is said of them.
+pub(crate) fn stored(evidence: &Evidence) -> Result<String> {
+    let said = |what: &str| evidence.count(&format!("/server/stored_{what}"));
+    let path = evidence.dir.join("server.stored.jsonl");
+    let text = if path.exists() { std::fs::read_to_string(path)? } else { String::new() };
+    let (windows, names) = (windows(evidence)?, names(evidence)?);
+    ensure(names.count_in(text.as_bytes()) == 0, "a name")?;
+    let (mut messages, mut bytes) = (0, 0);
+    let mut entries = BTreeMap::new();
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line)?;
+        let (subject, payload) = (text_at(&line, "/subject")?, text_at(&line, "/bytes")?);
+        let payload = HEXLOWER.decode(payload.as_bytes())?;
+        for part in [subject.as_bytes(), text_at(&line, "/headers")?.as_bytes(), &payload] {
+            ensure(windows.count_in(part) == 0, format!("media under {subject}"))?;
+            ensure(names.count_in(part) == 0, format!("a name under {subject}"))?;
+        }
+        messages += 1;
+        bytes += payload.len() as u64;
+        if let Some((_, position)) = subject.split_once(".log.") {
+            ensure(
+                entries.insert(position.parse::<u64>()?, payload).is_none(),
+                "a position that is there twice",
+            )?;
+        }
+    }
+    let sums = [("messages", messages), ("bytes", bytes), ("media_windows_found", 0), ("names_found", 0)];
+    for (what, count) in sums {
+        let said = said(what)?;
+        ensure(said == count, format!("{count} {what} are stored, not {said}"))?;
+    }
+    if messages > 0 {
+        for entry in evidence.log.iter().filter(|entry| entry.lane == "log" && entry.accepted) {
+            let there = entry.position.and_then(|position| entries.get(&position));
+            ensure(there == Some(&entry.bytes), format!("entry {:?} is not stored", entry.position))?;
+        }
+    }
+    Ok(format!("{messages} messages"))
 }

@@ -81,6 +81,9 @@ pub(crate) fn parse() -> Result<Option<Args>, Failure> {
     }
     // One line, not clap's several.
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    Err(Failure::Input(format!("{}; see --help", line.strip_prefix("error: ").unwrap_or(line))))
+    let mut lines = text.lines();
+    let line = lines.next().unwrap_or_default();
+    let what = if line.ends_with(':') { lines.next().unwrap_or_default().trim() } else { "" };
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    Err(Failure::Input(format!("{line}{}{what}; see --help", if what.is_empty() { "" } else { " " })))
 }

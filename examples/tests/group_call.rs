@@ -45,6 +45,13 @@ fn wrong_arguments_are_named_in_one_line() {
     refused(&group_call(&out, &["--colour", "red"]), "--colour");
     refused(&group_call(&out, &["--video"]), "--video");
     refused(&group_call(&out, &["something"]), "something");
+    refused(&group_call(&out, &["--delivery", "http://127.0.0.1"]), "--delivery");
+    refused(&group_call(&out, &["--delivery", "nats://127.0.0.1:1"]), "--delivery");
+    refused(&group_call(&out, &["--host"]), "--delivery");
+    refused(&group_call(&out, &["--seconds", "5"]), "--host");
+    let server = ["--delivery", "nats://127.0.0.1:1"];
+    refused(&group_call(&out, &[&server[..], &["--join", "https://example.org"]].concat()), "--join");
+    refused(&group_call(&out, &[&server[..], &["--host", "--join", "x"]].concat()), "--join");
 }
 
 #[test]

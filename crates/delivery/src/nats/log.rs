@@ -129,7 +129,10 @@ impl Follower {
             if self.behind {
                 match self.look().await {
                     Ok(Found::Entry(entry)) => return Some(self.took(entry)),
-                    Ok(Found::End) => return None,
+                    Ok(Found::End) => {
+                        self.shared.forget(self.call); // another call of that name begins at 0
+                        return None;
+                    }
                     Ok(Found::Nothing) => self.behind = false,
                     Err(_) => {} // the server is away: later
                 }

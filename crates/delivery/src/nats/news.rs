@@ -39,7 +39,8 @@ pub(super) enum New {
 impl News {
     /// Listens. What is stored from now on is told, or found by looking.
     pub(super) async fn listen(shared: &Shared, place: Place) -> Result<Self, DeliveryError> {
-        let connections = shared.connections.clone();
+        let mut connections = shared.connections.clone();
+        connections.mark_unchanged(); // this one is not news
         let subscribed = shared.client.subscribe(shared.space.news(place)).await;
         let said = subscribed.map_err(|error| DeliveryError::Unavailable(error.into()))?;
         Ok(Self { said, connections, looked: 0 })
