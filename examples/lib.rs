@@ -1,6 +1,6 @@
 //! Programs that show Subrosa at work; this library is empty, they are the package's examples.
 //!
-//! - `two_party`: two people, one call, no sockets. The first thing to read.
+//! - `two_party`: two people, one call. The first thing to read. `sans_io`: the same without a runtime, message by message.
 //! - `group_call`: a whole meeting on real sockets, with unruly servers, a stranger and a cheater, measured.
 //! - `check_report`: checks what `group_call` wrote, independently of it.
 //! - `switch_loss`: frames lost when keys change, counted in a simulated call; makes the tables in `docs/switch.md`.

@@ -13,14 +13,12 @@ use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, get_current_timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use subrosa::{
-    Call, CallConfig, CallId, Event, FreshKeys, Guest, HostAnswer, Lane, Message, Output, Profile, Random,
-    Time, Verdict, VouchRequest,
-};
+use subrosa::{CallConfig, CallId, Event, FreshKeys, Invite, Profile, Random, Verdict, VouchRequest};
+use subrosa_delivery::InProcess;
+use subrosa_runtime::{AdmissionError, CallEvent, CallHandle, Client, Events};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-const NOW: Time = Time::ZERO; // nothing here takes long
 const ISSUER: &str = "https://id.example.org";
 
 /// What the provider signs.
@@ -65,82 +63,70 @@ fn verify(provider: &DecodingKey, call: CallId, request: &VouchRequest) -> Resul
     Ok(claims.sub)
 }
 
-/// The host's side: drains the call, asks the verifier about each guest, and lets in whom it vouches for.
-fn drain(host: &mut Call, provider: &DecodingKey) -> Result<Vec<Message>> {
-    let mut to_send = Vec::new();
-    loop {
-        match host.poll_output() {
-            Output::Event(Event::Vouch(request)) => {
-                let verdict = match verify(provider, host.id(), &request) {
+/// The host's app: asks the verifier about each guest, and lets in whom it vouches for.
+async fn host(call: CallHandle, mut events: Events, provider: DecodingKey) -> Result<()> {
+    while let Some(event) = events.next().await {
+        match event {
+            CallEvent::Call(Event::Vouch(request)) => {
+                let verdict = match verify(&provider, call.id(), &request) {
                     Ok(subject) => Verdict::Vouched(subject),
                     Err(why) => {
                         println!("  the verifier: {why}");
                         Verdict::Refused // he is turned away, and the host never sees the knock
                     }
                 };
-                host.vouch(request.id, verdict, NOW)?;
+                call.vouch(request.id, verdict).await?;
             }
-            Output::Event(Event::Knock(knock)) => {
+            CallEvent::Call(Event::Knock(knock)) => {
                 println!("  the host sees: {}, who is {}", knock.name, knock.vouched_as.unwrap_or_default());
-                host.admit(&[knock.id], NOW)?;
+                call.admit(&[knock.id]).await?;
             }
-            Output::Event(Event::Roster(roster)) => host.roster_taken(roster.epoch, NOW)?,
-            Output::Send(message) => to_send.push(message),
-            Output::Event(_) => {}
-            Output::Timeout(_) => return Ok(to_send),
+            CallEvent::Call(Event::Roster(roster)) => call.roster_taken(roster.epoch).await?,
+            _ => {}
         }
     }
+    Ok(())
 }
 
-/// Somebody knocks, and gets his answer. (Between them a delivery service; here the messages are just handed over.)
-fn knock(host: &mut Call, provider: &DecodingKey, who: &str, keys: FreshKeys, token: &str) -> Result<()> {
+/// Somebody knocks, and gets his answer.
+async fn knock(client: &Client, invite: &Invite, who: &str, keys: FreshKeys, token: &str) -> Result<()> {
     let (name, how) = who.split_once(' ').unwrap_or((who, ""));
     println!("{name} knocks {how}");
-    let profile = Profile::person(name)?;
-    let (guest, knock) = Guest::knock_with(host.invite(), &profile, keys, token.as_bytes(), Random::os())?;
-    let mut messages = vec![knock];
-    while !messages.is_empty() {
-        for message in std::mem::take(&mut messages) {
-            if message.lane != Lane::Mailbox(guest.answer_mailbox()) {
-                host.handle_message(&message, NOW)?; // the knock; the host's own commit and talk, read back
-                messages.extend(drain(host, provider)?);
-                continue;
-            }
-            let HostAnswer::Admitted(admission) = guest.open_answer(&message.payload)? else {
-                println!("  {name} is told: denied");
-                return Ok(());
-            };
-            let call = guest.accept(admission, NOW)?;
-            println!("  {name} is in: {} in the call", call.roster().members.len());
-            return Ok(());
-        }
+    let waiting = client.knock_with(invite.clone(), &Profile::person(name)?, keys, token.as_bytes()).await?;
+    match waiting.admitted().await {
+        Ok((call, _)) => println!("  {name} is in: {} in the call", call.roster().await?.members.len()),
+        Err(AdmissionError::Denied) => println!("  {name} is told: denied"),
+        Err(error) => return Err(error.into()),
     }
-    Err("no answer".into())
+    Ok(())
 }
 
-fn main() -> Result<()> {
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
     let (issuing, provider) = eddsa::key_pair()?;
+    let client = Client::new(InProcess::default());
 
     let config = CallConfig { vouching: true, ..CallConfig::default() };
-    let mut host = Call::create(&Profile::person("Host")?, &config, Random::os(), NOW)?;
-    drain(&mut host, &provider)?;
+    let (call, events) = client.create(&Profile::person("Host")?, &config).await?;
+    let (id, invite) = (call.id(), call.invite().await?);
+    tokio::spawn(host(call.clone(), events, provider));
 
-    let call = host.id();
     let (soon, before) = (get_current_timestamp() + 300, get_current_timestamp() - 300);
     let keys = || FreshKeys::generate(&Random::os());
 
     let alices = keys()?;
-    let for_alice = token(&issuing, "alice@example.org", alices.signature_key(), call, soon)?;
-    knock(&mut host, &provider, "Alice with her token", alices, &for_alice)?;
-    knock(&mut host, &provider, "Alice (so says Mallory) with Alice's token", keys()?, &for_alice)?;
-    knock(&mut host, &provider, "Bob without a token", keys()?, "")?;
+    let for_alice = token(&issuing, "alice@example.org", alices.signature_key(), id, soon)?;
+    knock(&client, &invite, "Alice with her token", alices, &for_alice).await?;
+    knock(&client, &invite, "Alice (so says Mallory) with Alice's token", keys()?, &for_alice).await?;
+    knock(&client, &invite, "Bob without a token", keys()?, "").await?;
     let carols = keys()?;
-    let expired = token(&issuing, "carol@example.org", carols.signature_key(), call, before)?;
-    knock(&mut host, &provider, "Carol with an expired token", carols, &expired)?;
+    let expired = token(&issuing, "carol@example.org", carols.signature_key(), id, before)?;
+    knock(&client, &invite, "Carol with an expired token", carols, &expired).await?;
     let daves = keys()?;
     let elsewhere = token(&issuing, "dave@example.org", daves.signature_key(), CallId([7; 16]), soon)?;
-    knock(&mut host, &provider, "Dave with a token for another call", daves, &elsewhere)?;
+    knock(&client, &invite, "Dave with a token for another call", daves, &elsewhere).await?;
 
-    println!("in the call: {}", host.roster().members.len());
-    if host.roster().members.len() == 2 { Ok(()) } else { Err("somebody else came in".into()) }
+    let members = call.roster().await?.members.len();
+    println!("in the call: {members}");
+    if members == 2 { Ok(()) } else { Err("somebody else came in".into()) }
 }
