@@ -35,6 +35,11 @@ pub struct NatsConfig {
     /// How long the messages of an ended call or a closed mailbox are kept, for those who have still to read them. Default 30 s.
     /// Then the handle that ended it has them deleted; if it is gone by then they go with `max_age`.
     pub linger: Duration,
+    /// Whether what ended calls and closed mailboxes held is deleted after that. Default `true`. Streams that allow it allow it to every client, whatever
+    /// [`Permissions`](super::Permissions) say: who may publish at all can have the server's acknowledgement delivered to where deletions
+    /// are asked for. So [`confined`](NatsConfig::confined) spaces are made without: the entries of one call go with
+    /// [`Nats::delete_space`](super::Nats::delete_space), or with their age.
+    pub purge_ended: bool,
     /// How long an operation is tried again before [`Unavailable`](crate::DeliveryError::Unavailable). Default 10 s: a cluster that has
     /// lost a server needs some 4 s to agree on who leads.
     pub patience: Duration,
@@ -61,6 +66,7 @@ impl Default for NatsConfig {
             replicas: 1,
             max_age: Duration::from_secs(2 * 24 * 60 * 60),
             linger: Duration::from_secs(30),
+            purge_ended: true,
             patience: Duration::from_secs(10),
             limits: Limits::default(),
             credentials: Credentials::None,

@@ -128,6 +128,26 @@ impl Nats {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// Deletes the space with everything in it: for the backend of an app, when the call that had it is over. All streams end by and by, and
+    /// nothing can be written any more.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Unavailable`], also where this client may not.
+    pub async fn delete_space(&self) -> Result<(), DeliveryError> {
+        let shared = &self.shared;
+        for stream in [shared.space.log_stream(), shared.space.mail_stream()] {
+            let delete = || async {
+                match shared.context.delete_stream(&stream).await {
+                    Ok(_) => Ok(()),
+                    Err(error) if streams::is_gone(&error) => Ok(()), // a second attempt, or somebody else's
+                    Err(error) => Err(Refusal::Later(error.into())),
+                }
+            };
+            shared.patiently(delete).await?;
+        }
+        Ok(())
+    }
+
     /// Whether the client has a connection at this moment. Without one it tries to get one, again and again.
     pub fn is_connected(&self) -> bool {
         self.shared.is_connected()
@@ -251,12 +271,13 @@ impl Shared {
                 let end = self.space.end(place);
                 match self.store(end.clone(), PublishMessage::build()).await {
                     // An earlier life of the lane was ended, too, and the log's stream keeps one message a subject.
-                    Err(Refusal::Taken) => {
+                    Err(Refusal::Taken) if self.config.purge_ended => {
                         self.purge(place, end.clone()).await?;
                         self.store(end, PublishMessage::build()).await
                     }
+                    Err(Refusal::Taken) => Ok(0), // it was ended before
                     // Ending is how there comes to be room.
-                    Err(Refusal::Full(_)) => {
+                    Err(Refusal::Full(_)) if self.config.purge_ended => {
                         self.purge(place, self.space.all(place)).await?;
                         self.store(end, PublishMessage::build()).await
                     }
@@ -264,6 +285,9 @@ impl Shared {
                 }
             })
             .await?;
+        if !self.config.purge_ended {
+            return Ok(());
+        }
         let (stream, filter) = (stream.clone(), self.space.all(place));
         let linger = self.config.linger;
         tokio::spawn(async move {

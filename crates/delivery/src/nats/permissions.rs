@@ -6,10 +6,14 @@ use super::space::Space;
 
 /// What to allow a user of NATS, so that he can take part in the calls of one space and in nothing else.
 ///
-/// Give each call a space of its own, and its participants a user with these permissions: in the server's configuration, in a JWT, or in
-/// the answer of an auth callout. Then nobody of another call can read its messages, write any, or learn that there are some.
-/// Servers see ciphertext all the same; this keeps *clients* apart, which otherwise could read whose mailbox fills when, and
+/// Give each call a space of its own **in an account of its own**, and its participants a user there with these permissions: in the server's
+/// configuration, in a JWT, or in the answer of an auth callout. Then nobody of another call can read its messages, write any, or learn that
+/// there are some. Servers see ciphertext all the same; this keeps *clients* apart, which otherwise could read whose mailbox fills when, and
 /// fill logs and mailboxes of others.
+///
+/// Permissions alone are not enough: they say nothing of the subjects to which answers go. Whoever may publish into a stream can have its
+/// acknowledgement sent to any subject of his account, and so write into other logs, or ask for deletions. Accounts do not share subjects; and
+/// the streams of a [`confined`](NatsConfig::confined) space let nothing be deleted.
 ///
 /// ```
 /// use subrosa_delivery::nats::Permissions;
@@ -50,7 +54,7 @@ impl Permissions {
         Ok(Self { publish, subscribe })
     }
 
-    /// What the app's own backend needs beside that: it makes the streams, ends calls, and deletes what was in them.
+    /// What the app's own backend needs beside that: it makes the streams, ends calls, and deletes the streams.
     ///
     /// # Errors
     /// As [`participant`](Self::participant).
@@ -60,7 +64,7 @@ impl Permissions {
         permissions.publish.extend([format!("{space}.call.*.end"), format!("{space}.talk.*.end")]);
         for stream in [space.log_stream(), space.mail_stream()] {
             let api = |what: &str| format!("$JS.API.STREAM.{what}.{stream}");
-            permissions.publish.extend(["CREATE", "UPDATE", "PURGE", "DELETE"].map(api));
+            permissions.publish.extend(["CREATE", "UPDATE", "DELETE"].map(api));
         }
         Ok(permissions)
     }
@@ -84,8 +88,14 @@ impl Permissions {
 }
 
 impl NatsConfig {
-    /// The configuration of somebody whom the servers allow [`Permissions::participant`] or [`Permissions::backend`].
+    /// The configuration of somebody whom the servers allow [`Permissions::participant`] or [`Permissions::backend`], and for streams from which
+    /// nothing can be deleted by itself.
     pub fn confined(space: &str) -> Self {
-        Self { space: space.to_owned(), inbox: Permissions::inbox(space), ..Self::default() }
+        Self {
+            space: space.to_owned(),
+            inbox: Permissions::inbox(space),
+            purge_ended: false,
+            ..Self::default()
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The two streams of a space: made where they are not there, and looked at where they are.
 
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamError, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use tokio::time::{Instant, sleep};
@@ -57,6 +57,8 @@ fn common([source, destination]: [String; 2], config: &NatsConfig, counts_bytes:
         // What is stored stays; it is the newcomer that is refused, for each subject, too.
         discard: DiscardPolicy::New,
         discard_new_per_subject: true,
+        deny_delete: !config.purge_ended,
+        deny_purge: !config.purge_ended,
         republish: Some(Republish { source, destination, headers_only: false }),
         ..Config::default()
     }
@@ -76,10 +78,8 @@ async fn patiently(context: &Context, wanted: Config, config: &NatsConfig) -> Re
 async fn get_or_make(context: &Context, wanted: &Config) -> Result<Stream, NatsError> {
     match context.get_stream(&wanted.name).await {
         Ok(stream) => return check(stream, wanted),
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
-            _ => return Err(NatsError::Streams(error.into())),
-        },
+        Err(error) if is_gone(&error) => {}
+        Err(error) => return Err(NatsError::Streams(error.into())),
     }
     match context.create_stream(wanted).await {
         Ok(stream) => check(stream, wanted),
@@ -92,6 +92,12 @@ async fn get_or_make(context: &Context, wanted: &Config) -> Result<Stream, NatsE
             _ => Err(NatsError::Streams(error.into())),
         },
     }
+}
+
+/// That there is no such stream.
+pub(super) fn is_gone(error: &GetStreamError) -> bool {
+    let said = |said: &async_nats::jetstream::Error| said.error_code() == ErrorCode::STREAM_NOT_FOUND;
+    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if said(&error))
 }
 
 /// What the contract stands on; bounds are for whoever made the stream to choose.
@@ -113,6 +119,8 @@ fn check(stream: Stream, wanted: &Config) -> Result<Stream, NatsError> {
             "it makes room by dropping messages",
         ),
         (is.retention != RetentionPolicy::Limits, "its retention"),
+        (wanted.deny_purge && !(is.deny_purge && is.deny_delete), "it lets clients delete what is stored"),
+        (!wanted.deny_purge && is.deny_purge, "it lets nobody delete what ended calls held"),
         (is.allow_rollup, "it lets clients replace what is stored"),
         (is.no_ack, "it acknowledges nothing"),
         (republishes(is) != republishes(wanted), "what it says again"),

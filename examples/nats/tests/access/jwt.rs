@@ -1,25 +1,24 @@
 //! What a backend signs for NATS servers: JWTs of an operator, of his account, and of its users.
 
+use std::collections::BTreeMap;
+
 use data_encoding::BASE64URL_NOPAD;
 use nkeys::KeyPair;
 use serde_json::{Value, json};
 use subrosa_delivery::nats::Permissions;
 
-/// An operator with one account.
+/// An operator with an account for each room.
 pub(crate) struct Issuer {
     operator: KeyPair,
-    account: KeyPair,
+    accounts: BTreeMap<&'static str, KeyPair>,
     /// Servers with JetStream want one for themselves.
     system: KeyPair,
 }
 
 impl Issuer {
-    pub(crate) fn new() -> Self {
-        Self {
-            operator: KeyPair::new_operator(),
-            account: KeyPair::new_account(),
-            system: KeyPair::new_account(),
-        }
+    pub(crate) fn new<const N: usize>(rooms: [&'static str; N]) -> Self {
+        let accounts = rooms.map(|room| (room, KeyPair::new_account())).into();
+        Self { operator: KeyPair::new_operator(), accounts, system: KeyPair::new_account() }
     }
 
     /// For servers that believe this operator.
@@ -32,24 +31,27 @@ impl Issuer {
         for limit in ["mem_storage", "disk_storage", "streams", "consumer"] {
             with_jetstream[limit] = json!(-1);
         }
-        let [account, system] = [(&self.account, with_jetstream), (&self.system, everything)]
-            .map(|(it, limits)| sign(&self.operator, it, json!({ "type": "account", "limits": limits })));
-        let [account_key, system_key] = [&self.account, &self.system].map(KeyPair::public_key);
+        let account = |account: &KeyPair, limits: &Value| {
+            let jwt = sign(&self.operator, account, json!({ "type": "account", "limits": limits }));
+            format!("{}: \"{jwt}\"\n", account.public_key())
+        };
+        let accounts = self.accounts.values().map(|it| account(it, &with_jetstream)).collect::<String>();
         format!(
             "host: $SUBROSA_HOST\nport: $SUBROSA_PORT\nmax_payload: 2MB\njetstream {{ store_dir: $SUBROSA_STORE }}\n\
-             operator: \"{operator}\"\nsystem_account: {system_key}\nresolver: MEMORY\n\
-             resolver_preload: {{ {account_key}: \"{account}\", {system_key}: \"{system}\" }}\n"
+             operator: \"{operator}\"\nsystem_account: {}\nresolver: MEMORY\nresolver_preload: {{\n{accounts}{}}}\n",
+            self.system.public_key(),
+            account(&self.system, &everything)
         )
     }
 
-    /// The content of a `.creds` file for somebody with these permissions.
-    pub(crate) fn credentials(&self, permissions: &Permissions) -> String {
+    /// The content of a `.creds` file for somebody of a room with these permissions.
+    pub(crate) fn credentials(&self, room: &str, permissions: &Permissions) -> String {
         let user = KeyPair::new_user();
         let claims = json!({
             "type": "user", "subs": -1, "data": -1, "payload": -1,
             "pub": { "allow": permissions.publish }, "sub": { "allow": permissions.subscribe },
         });
-        let jwt = sign(&self.account, &user, claims);
+        let jwt = sign(&self.accounts[room], &user, claims);
         let seed = user.seed().expect("it was just made");
         format!(
             "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n\

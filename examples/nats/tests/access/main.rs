@@ -38,14 +38,16 @@ async fn connect(server: &Server, room: &str, user: &str) -> Result<Nats, NatsEr
 /// The server, whose backend has made the streams of two rooms.
 async fn scene() -> (Server, Nats) {
     let server = Server::as_shipped().await;
-    // Its answers come where nobody else may listen.
-    let backend = |room: &str| NatsConfig {
-        inbox: "_INBOX_backend".to_owned(),
+    let backend = |room: &str, user: &str| NatsConfig {
+        credentials: Credentials::UserAndPassword {
+            user: user.to_owned(),
+            password: "backend's word".to_owned(),
+        },
         patience: PATIENCE,
-        ..config(&server, room, "backend")
+        ..config(&server, room, user)
     };
-    let one = Nats::connect(&[&server.url()], backend("room-1")).await.expect("the backend may");
-    Nats::connect(&[&server.url()], backend("room-2")).await.expect("the backend may");
+    let one = Nats::connect(&[&server.url()], backend("room-1", "backend-1")).await.expect("the backend may");
+    Nats::connect(&[&server.url()], backend("room-2", "backend-2")).await.expect("the backend may");
     (server, one)
 }
 
@@ -78,6 +80,10 @@ async fn participants_of_a_room_have_their_call_and_the_backend_ends_it() {
     assert_eq!(bob.read(CALL, 0).await.expect("he may read"), Some(Bytes::from("one")));
     backend.end_call(CALL).await.expect("it may");
     assert_eq!(timeout(PATIENCE, log.next()).await.expect("the end comes"), None);
+    backend.end_call(CALL).await.expect("ending it twice is no error");
+    backend.delete_space().await.expect("it may");
+    backend.delete_space().await.expect("deleting it twice is no error");
+    ann.post(MAILBOX, Bytes::from("a knock")).await.expect_err("there is no such space any more");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +127,16 @@ async fn who_is_in_one_room_has_nothing_of_another() {
     for subject in [entry, mail, end, format!("room-1.talk.{CALL}.say")] {
         client.publish(subject, "from a stranger".into()).await.expect("the client sends");
     }
+    // He has the server's own acknowledgements go there, of what he may publish in his own room: nobody asks whether he may.
+    for (number, (subject, _)) in requests.iter().enumerate() {
+        let own = format!("room-2.mail.{MAILBOX}.in");
+        client.publish_with_reply(own, (*subject).to_owned(), "a".into()).await.expect("the client sends");
+        let (own, log) =
+            (format!("room-2.mail.{MAILBOX}.in"), format!("room-1.call.{CALL}.log.{}", number + 1));
+        client.publish_with_reply(own, log, "a".into()).await.expect("the client sends");
+    }
     client.flush().await.expect("the client sends");
+    tokio::time::sleep(REFUSED).await;
     ann.publish_talk(CALL, Bytes::from("a beat")).await.expect("she may speak");
     assert_eq!(ann.append(CALL, 1, Bytes::from("two")).await.expect("she may write"), Appended::Written);
     for mut subscription in heard {
@@ -150,6 +165,18 @@ async fn a_participant_can_neither_rewrite_the_log_nor_speak_for_the_server() {
         let answer = timeout(REFUSED, client.request(format!("$JS.API.{api}"), "".into())).await;
         assert!(answer.is_err(), "{api} is answered: {answer:?}");
     }
+    // Nor by the server's own hand: it sends its acknowledgements wherever he says, also to where deletions are asked for.
+    for api in [
+        "STREAM.PURGE.room-1-log",
+        "STREAM.MSG.DELETE.room-1-log",
+        "STREAM.DELETE.room-1-log",
+        "STREAM.UPDATE.room-1-log",
+    ] {
+        let own = format!("room-1.mail.{MAILBOX}.in");
+        client.publish_with_reply(own, format!("$JS.API.{api}"), "a".into()).await.expect("the client sends");
+    }
+    client.flush().await.expect("the client sends");
+    tokio::time::sleep(REFUSED).await;
     assert_eq!(ann.read(CALL, 0).await.expect("she may read"), Some(Bytes::from("one")));
     let forged = timeout(REFUSED, log.next()).await;
     assert!(forged.is_err(), "{forged:?}");
@@ -180,7 +207,7 @@ async fn who_is_not_let_in_is_told_why() {
 /// The file that an operator takes and the lists that a backend signs are the same.
 #[test]
 fn the_shipped_configuration_allows_what_the_crate_says() {
-    for (block, room) in [("ROOM_1: {", "room-1"), ("ROOM_2: {", "room-2")] {
+    for (block, room) in [("ROOM_1_PARTICIPANT: {", "room-1"), ("ROOM_2_PARTICIPANT: {", "room-2")] {
         let (_, block) = server::SHIPPED.split_once(block).expect("the block is there");
         let (block, _) = block.split_once("\n}").expect("it ends");
         let [publish, subscribe] = ["publish: {", "subscribe: {"].map(|list| {
@@ -197,30 +224,32 @@ fn the_shipped_configuration_allows_what_the_crate_says() {
 /// A backend that signs who may do what, for servers that know nobody by name.
 #[tokio::test(flavor = "multi_thread")]
 async fn participants_come_with_signed_permissions() {
-    let issuer = jwt::Issuer::new();
+    let issuer = jwt::Issuer::new(["room-1", "room-2"]);
     let server = Server::with(&issuer.server_config()).await;
-    let config = |permissions: &Permissions| NatsConfig {
-        credentials: Credentials::Jwt(issuer.credentials(permissions)),
+    let config = |account: &str, permissions: &Permissions| NatsConfig {
+        credentials: Credentials::Jwt(issuer.credentials(account, permissions)),
         patience: PATIENCE,
         ..NatsConfig::confined("room-1")
     };
-    let backend = config(&Permissions::backend("room-1").expect("a name"));
-    let backend = Nats::connect(&[&server.plain_url()], backend).await.expect("the backend may");
+    let connect = async |config| Nats::connect(&[&server.plain_url()], config).await;
+    let backend = Permissions::backend("room-1").expect("a name");
+    let backend = connect(config("room-1", &backend)).await.expect("the backend may");
     let participant = Permissions::participant("room-1").expect("a name");
-    let ann = Nats::connect(&[&server.plain_url()], config(&participant)).await.expect("she may");
-    let bob = Nats::connect(&[&server.plain_url()], config(&participant)).await.expect("he may");
+    let ann = connect(config("room-1", &participant)).await.expect("she may");
+    let bob = connect(config("room-1", &participant)).await.expect("he may");
     a_call_works(&ann, &bob).await;
     backend.end_call(CALL).await.expect("it may");
+    backend.delete_space().await.expect("it may");
 
-    let stranger = config(&Permissions::participant("room-2").expect("a name"));
-    let stranger = NatsConfig { patience: REFUSED, ..stranger };
-    let stranger = Nats::connect(&[&server.plain_url()], stranger).await;
+    // The same permissions in the account of another room are good for nothing, and somebody else's signature is nobody's.
+    let stranger = NatsConfig { patience: REFUSED, ..config("room-2", &participant) };
+    let stranger = connect(stranger).await;
     assert!(matches!(stranger, Err(NatsError::Streams(_))), "{stranger:?}");
-    // Somebody else's signature is nobody's.
+    let forger = jwt::Issuer::new(["room-1", "room-2"]);
     let forged = NatsConfig {
-        credentials: Credentials::Jwt(jwt::Issuer::new().credentials(&participant)),
-        ..config(&participant)
+        credentials: Credentials::Jwt(forger.credentials("room-1", &participant)),
+        ..config("room-1", &participant)
     };
-    let forged = Nats::connect(&[&server.plain_url()], forged).await;
+    let forged = connect(forged).await;
     assert!(matches!(forged, Err(NatsError::Unreachable(_))), "{forged:?}");
 }
