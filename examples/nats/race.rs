@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::RawMessageErrorKind;
 use async_nats::jetstream::{self, stream};
 use bytes::Bytes;
 use clap::Parser;
@@ -17,16 +18,19 @@ use subrosa_delivery::{Appended, CallId, DeliveryService};
 use subrosa_nats_examples::Cluster;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const CALL: CallId = CallId([1; 16]);
+/// An entry that does not come within this is lost.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A race for the positions of a log, on NATS servers that it starts.
 #[derive(Parser)]
 struct Args {
     /// How many write, each on a connection of his own
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 9, value_parser = at_least_two)]
     writers: usize,
     /// For how many positions
     #[arg(long, default_value_t = 2_000)]
@@ -37,6 +41,14 @@ struct Args {
     /// How many servers replicate
     #[arg(long, default_value_t = 3)]
     servers: usize,
+}
+
+/// Who is alone races with nobody.
+fn at_least_two(writers: &str) -> std::result::Result<usize, String> {
+    match writers.parse() {
+        Ok(writers) if writers >= 2 => Ok(writers),
+        _ => Err("a race takes two".to_owned()),
+    }
 }
 
 #[tokio::main]
@@ -75,8 +87,9 @@ async fn one_subject_each(args: &Args, cluster: &Cluster) -> Result<bool> {
     let start = Arc::new(Barrier::new(args.writers));
     let positions = args.positions;
     let mut tasks = JoinSet::new();
+    let writing = writers(args, cluster).await?;
     let began = Instant::now();
-    for (number, service) in writers(args, cluster).await?.into_iter().enumerate() {
+    for (number, service) in writing.into_iter().enumerate() {
         let start = Arc::clone(&start);
         tasks.spawn(async move {
             let (mut won, mut told) = (Vec::new(), 0_u64);
@@ -102,26 +115,39 @@ async fn one_subject_each(args: &Args, cluster: &Cluster) -> Result<bool> {
     }
     let seconds = began.elapsed().as_secs_f64();
 
-    // As somebody reads it who was not there: the log, and what the stream holds.
-    let reader = &writers(&Args { writers: 1, ..*args }, cluster).await?[0];
-    let mut log = reader.follow(CALL, 0).await?;
-    let mut different = 0;
-    for position in 0..positions {
-        let entry = log.next().await;
-        different += u64::from(entry.as_ref().map(|(_, entry)| entry) != winners.get(&position));
-    }
+    let different = differences(args, cluster, &winners).await?;
     let context = jetstream::new(async_nats::connect(&cluster.urls()[0]).await?);
     let stored = context.get_stream("subrosa-log").await?.cached_info().state.messages;
+    let (won, others) = (winners.len() as u64, positions * (args.writers as u64 - 1));
     println!(
-        "one subject for each position: {positions} positions in {seconds:.1} s ({:.0} a second), {} winners, {losers} losers told \
-         (of {}), {doubles} double winners, {different} entries that are not their winner's, {stored} stored",
-        positions as f64 / seconds,
-        winners.len(),
-        positions * (args.writers as u64 - 1),
+        "one subject for each position: {positions} positions in {seconds:.1} s ({:.0} a second)",
+        positions as f64 / seconds
     );
-    let all =
-        [winners.len() as u64, losers / (args.writers as u64 - 1), stored].iter().all(|n| *n == positions);
-    Ok(all && doubles == 0 && different == 0)
+    println!("  {won} winners, {losers} of {others} losers told, {stored} entries stored");
+    println!("  {doubles} double winners, {different} entries that are not their winner's");
+    Ok(won == positions && losers == others && stored == positions && doubles == 0 && different == 0)
+}
+
+/// How many entries are not their winner's, as somebody reads them who was not there: following the log, and straight from the stream.
+async fn differences(args: &Args, cluster: &Cluster, winners: &BTreeMap<u64, Bytes>) -> Result<u64> {
+    let reader = &writers(&Args { writers: 1, ..*args }, cluster).await?[0];
+    let mut log = reader.follow(CALL, 0).await?;
+    let context = jetstream::new(async_nats::connect(&cluster.urls()[args.servers - 1]).await?);
+    let stream = context.get_stream("subrosa-log").await?;
+    let mut different = 0;
+    for position in 0..args.positions {
+        let winner = winners.get(&position);
+        let followed = timeout(PATIENCE, log.next()).await?;
+        let stored =
+            stream.get_last_raw_message_by_subject(&format!("subrosa.call.{CALL}.log.{position}")).await;
+        let is_winners = |entry: Option<&Bytes>| winner.is_some() && entry == winner;
+        let same_followed =
+            followed.as_ref().is_some_and(|(at, entry)| *at == position && is_winners(Some(entry)));
+        if !same_followed || !is_winners(stored.ok().as_ref().map(|stored| &stored.payload)) {
+            different += 1;
+        }
+    }
+    Ok(different)
 }
 
 /// Each writer expects that the subject's last message is the one that he knows of.
@@ -137,6 +163,7 @@ async fn naive(args: &Args, cluster: &Cluster) -> Result<()> {
     let start = Arc::new(Barrier::new(args.writers));
     let positions = args.naive_positions;
     let mut tasks = JoinSet::new();
+    let began = Instant::now();
     for number in 0..args.writers {
         let context = jetstream::new(async_nats::connect(&urls[number % args.servers]).await?);
         let start = Arc::clone(&start);
@@ -144,14 +171,17 @@ async fn naive(args: &Args, cluster: &Cluster) -> Result<()> {
             let stream = context.get_stream("naive").await?;
             let mut won = Vec::new();
             for position in 0..positions {
-                let last = stream.get_last_raw_message_by_subject("naive.log").await;
-                let last = last.map_or(0, |last| last.sequence);
+                let last = match stream.get_last_raw_message_by_subject("naive.log").await {
+                    Ok(last) => last.sequence,
+                    Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => 0,
+                    Err(error) => return Err(error.into()),
+                };
                 start.wait().await;
                 let message = PublishMessage::build()
                     .payload(format!("writer {number} at {position}").into())
                     .expected_last_subject_sequence(last);
                 match context.send_publish("naive.log", message).await?.await {
-                    Ok(_) => won.push(position),
+                    Ok(_) => won.push(last),
                     Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -160,14 +190,19 @@ async fn naive(args: &Args, cluster: &Cluster) -> Result<()> {
             Result::Ok(won)
         });
     }
+    // By what they expected: two who were told that they follow the same message have both won its successor's place.
     let mut winners: BTreeMap<u64, u64> = BTreeMap::new();
     while let Some(done) = tasks.join_next().await {
-        done??.into_iter().for_each(|position| *winners.entry(position).or_default() += 1);
+        done??.into_iter().for_each(|last| *winners.entry(last).or_default() += 1);
     }
+    let seconds = began.elapsed().as_secs_f64();
     let doubles = winners.values().filter(|winners| **winners > 1).count();
+    let accepted: u64 = winners.values().sum();
     println!(
-        "the naive way, one subject and a sequence that grows: {positions} rounds, {doubles} of them with several winners \
-         (known of servers before 2.9.21 with replicas)"
+        "the naive way, one subject and a sequence that grows: {positions} positions in {seconds:.1} s ({:.0} a second)",
+        positions as f64 / seconds
     );
+    println!("  {accepted} entries accepted, one each would be {positions}");
+    println!("  {doubles} positions with several winners (known of servers before 2.9.21 with replicas)");
     Ok(())
 }

@@ -11,6 +11,7 @@ use subrosa_delivery::nats::{Nats, NatsConfig};
 use subrosa_delivery::{Appended, CallId, DeliveryService};
 use subrosa_nats_examples::Cluster;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -18,6 +19,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 const ENTRY: usize = 646;
 /// Connections that many calls, and many subscribers, share.
 const CONNECTIONS: usize = 10;
+/// An entry that does not come within this is lost.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Appends and reads on NATS servers that it starts; rows of a table.
 #[derive(Parser, Clone)]
@@ -100,10 +103,13 @@ async fn one_call(args: &Args, servers: usize, connections: &[Nats]) -> Result<(
     let mut log = connections[1].follow(call, 0).await?;
     let reading = tokio::spawn(async move {
         let mut read = Vec::new();
-        while (read.len() as u64) < count && log.next().await.is_some() {
-            read.push(Instant::now());
+        for position in 0..count {
+            match log.next().await {
+                Some((at, got)) if at == position && got == entry(position) => read.push(Instant::now()),
+                other => return Err(format!("{other:?} instead of entry {position}")),
+            }
         }
-        read
+        Ok(read)
     });
     let began = Instant::now();
     let (mut took, mut wrote) = (Vec::new(), Vec::new());
@@ -117,7 +123,7 @@ async fn one_call(args: &Args, servers: usize, connections: &[Nats]) -> Result<(
     }
     let per_second = count as f64 / began.elapsed().as_secs_f64();
     row(servers, "one call: appended", per_second, took);
-    let read = reading.await?;
+    let read = timeout(PATIENCE, reading).await???;
     let arrived = wrote.iter().zip(&read).map(|(wrote, read)| read.duration_since(*wrote)).collect();
     row(servers, "one call: with a follower", per_second, arrived);
     Ok(())
@@ -166,7 +172,7 @@ async fn many_subscribers(args: &Args, servers: usize, connections: &[Nats]) -> 
         }
     }
     let (mut arrived, mut last) = (Vec::new(), began);
-    while let Some(done) = tasks.join_next().await {
+    while let Some(done) = timeout(PATIENCE, tasks.join_next()).await? {
         let read = done??;
         last = last.max(read.last().copied().unwrap_or(began));
         let wrote = wrote.lock().expect("nobody panics with it");

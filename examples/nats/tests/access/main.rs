@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use subrosa_delivery::nats::{Credentials, Nats, NatsConfig, NatsError, Permissions, Tls};
 use subrosa_delivery::{Appended, CallId, DeliveryService, MailboxId, Talk};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use server::Server;
@@ -17,6 +18,21 @@ const MAILBOX: MailboxId = MailboxId([2; 16]);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// So long does a refusal take that nobody words: there is no answer.
 const REFUSED: Duration = Duration::from_millis(500);
+
+/// What somebody could ask of a stream's API.
+const REQUESTS: [(&str, &str); 8] = [
+    ("$JS.API.STREAM.INFO.room-1-log", ""),
+    ("$JS.API.STREAM.MSG.GET.room-1-log", "{\"seq\":1}"),
+    ("$JS.API.STREAM.MSG.GET.room-1-mail", "{\"seq\":1}"),
+    ("$JS.API.DIRECT.GET.room-1-log", "{\"seq\":1}"),
+    (
+        "$JS.API.CONSUMER.CREATE.room-1-log",
+        "{\"stream_name\":\"room-1-log\",\"config\":{\"ack_policy\":\"none\"}}",
+    ),
+    ("$JS.API.STREAM.PURGE.room-1-log", ""),
+    ("$JS.API.STREAM.DELETE.room-1-log", ""),
+    ("$JS.API.STREAM.NAMES", ""),
+];
 
 /// How somebody of a room reaches the server.
 fn config(server: &Server, room: &str, user: &str) -> NatsConfig {
@@ -104,21 +120,8 @@ async fn who_is_in_one_room_has_nothing_of_another() {
     {
         heard.push(client.subscribe(subject).await.expect("the client asks"));
     }
-    let requests = [
-        ("$JS.API.STREAM.INFO.room-1-log", ""),
-        ("$JS.API.STREAM.MSG.GET.room-1-log", "{\"seq\":1}"),
-        ("$JS.API.STREAM.MSG.GET.room-1-mail", "{\"seq\":1}"),
-        ("$JS.API.DIRECT.GET.room-1-log", "{\"seq\":1}"),
-        (
-            "$JS.API.CONSUMER.CREATE.room-1-log",
-            "{\"stream_name\":\"room-1-log\",\"config\":{\"ack_policy\":\"none\"}}",
-        ),
-        ("$JS.API.STREAM.PURGE.room-1-log", ""),
-        ("$JS.API.STREAM.DELETE.room-1-log", ""),
-        ("$JS.API.STREAM.NAMES", ""),
-    ];
-    for (subject, body) in requests {
-        let answer = timeout(REFUSED, client.request(subject, body.to_owned().into())).await;
+    for (subject, body) in REQUESTS {
+        let answer = timeout(REFUSED, client.request(subject, body.into())).await;
         assert!(answer.is_err(), "{subject} is answered: {answer:?}");
     }
     let entry = format!("room-1.call.{CALL}.log.1");
@@ -128,7 +131,7 @@ async fn who_is_in_one_room_has_nothing_of_another() {
         client.publish(subject, "from a stranger".into()).await.expect("the client sends");
     }
     // He has the server's own acknowledgements go there, of what he may publish in his own room: nobody asks whether he may.
-    for (number, (subject, _)) in requests.iter().enumerate() {
+    for (number, (subject, _)) in REQUESTS.iter().enumerate() {
         let own = format!("room-2.mail.{MAILBOX}.in");
         client.publish_with_reply(own, (*subject).to_owned(), "a".into()).await.expect("the client sends");
         let (own, log) =
@@ -146,6 +149,56 @@ async fn who_is_in_one_room_has_nothing_of_another() {
     let mut mail = ann.open_mailbox(MAILBOX).await.expect("she may read");
     assert_eq!(timeout(PATIENCE, mail.next()).await.expect("it comes"), Some(Bytes::from("a knock")));
     assert!(timeout(REFUSED, mail.next()).await.is_err(), "somebody else has posted");
+}
+
+/// So that the silence above is a refusal: somebody who may is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stranger_is_refused_the_backend_gets() {
+    let (server, _backend) = scene().await;
+    let ann = connect(&server, "room-1", "room-1").await.expect("she may");
+    let backend = server.raw_with("backend-1", "backend's word").await;
+    let mut heard = Vec::new();
+    for subject in ["room-1.>", "room-1.new.>", "room-1.talk.>"] {
+        heard.push(backend.subscribe(subject).await.expect("the backend may listen"));
+    }
+    backend.request("$JS.API.INFO", "".into()).await.expect("so the server knows that it listens");
+    assert_eq!(ann.append(CALL, 0, Bytes::from("one")).await.expect("she may write"), Appended::Written);
+    ann.post(MAILBOX, Bytes::from("a knock")).await.expect("she may post");
+    ann.publish_talk(CALL, Bytes::from("a beat")).await.expect("she may speak");
+    for subscription in &mut heard {
+        let heard = timeout(PATIENCE, futures_util::StreamExt::next(subscription)).await;
+        assert!(matches!(heard, Ok(Some(_))), "{heard:?}");
+    }
+    for (subject, body) in REQUESTS.into_iter().filter(|(subject, _)| !subject.contains("DIRECT")) {
+        let answer = timeout(PATIENCE, backend.request(subject, body.into())).await.expect("in time");
+        let answer = answer.expect("the backend is answered");
+        let text = String::from_utf8_lossy(&answer.payload);
+        // The streams themselves let nothing be purged, whoever asks.
+        assert_eq!(text.contains("\"error\""), subject.contains("PURGE"), "{subject}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_that_is_required_is_not_given_up() {
+    // Somebody on the way, or a mistake, offers a server without it.
+    let plain = subrosa_nats_examples::Cluster::ready(1).await.expect("a server");
+    let known = Server::as_shipped().await;
+    let config = NatsConfig { credentials: Credentials::None, ..config(&known, "room-1", "room-1") };
+    let refused = Nats::connect(&[&plain.urls()[0]], config.clone()).await;
+    assert!(matches!(refused, Err(NatsError::Unreachable(_))), "{refused:?}");
+    let optional = NatsConfig { tls: Tls::default(), patience: PATIENCE, ..config };
+    Nats::connect(&[&plain.urls()[0]], optional).await.expect("who does not ask for it is let in there");
+
+    // And the server speaks with nobody in clear.
+    let address = known.plain_url().replace("nats://", "");
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
+    let hello = "CONNECT {\"user\":\"room-1\",\"pass\":\"room-1's word\",\"verbose\":true}\r\nPING\r\n";
+    stream.write_all(hello.as_bytes()).await.expect("the connection takes it");
+    let mut answer = Vec::new();
+    let end = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("the server hangs up");
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains("\"tls_required\":true"), "{end:?}: {answer}");
+    assert!(!answer.contains("PONG") && !answer.contains("+OK"), "{end:?}: {answer}");
 }
 
 /// Whoever is in the room, and does not keep to the rules there.

@@ -78,7 +78,11 @@ impl Server {
 
     /// Somebody with a client of his own.
     pub(crate) async fn raw(&self, user: &str) -> async_nats::Client {
-        async_nats::ConnectOptions::with_user_and_password(user.to_owned(), format!("{user}'s word"))
+        self.raw_with(user, &format!("{user}'s word")).await
+    }
+
+    pub(crate) async fn raw_with(&self, user: &str, password: &str) -> async_nats::Client {
+        async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
             .add_root_certificates(self.roots())
             .require_tls(true)
             .custom_inbox_prefix(format!("_INBOX_{user}"))
