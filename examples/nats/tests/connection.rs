@@ -96,6 +96,29 @@ async fn a_reader_whose_connection_is_cut_misses_nothing_and_reads_nothing_twice
     writer.await.expect("no panic");
 }
 
+/// A client may send headers under the names of those that the server adds when it says what it has stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_somebody_forges_stop_no_reader() {
+    let (cluster, _proxy, _shaky, steady) = scene().await;
+    let mut mail = steady.open_mailbox(MAILBOX).await.expect("the server is there");
+    let mut log = steady.follow(CALL, 0).await.expect("the server is there");
+    let client = async_nats::connect(&cluster.urls()[0]).await.expect("a connection");
+    for (number, forged) in ["0", "9000000000000000000", "-1", "x"].into_iter().enumerate() {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Nats-Sequence", forged);
+        headers.insert("Nats-Last-Sequence", "0");
+        let knock = format!("subrosa.mail.{MAILBOX}.in");
+        client.publish_with_headers(knock, headers.clone(), text(forged)).await.expect("the client sends");
+        let entry = format!("subrosa.call.{CALL}.log.{number}");
+        client.publish_with_headers(entry, headers, text(forged)).await.expect("the client sends");
+        assert_eq!(timeout(PATIENCE, mail.next()).await.expect("it comes"), Some(text(forged)));
+        let read = timeout(PATIENCE, log.next()).await.expect("it comes");
+        assert_eq!(read, Some((number as u64, text(forged))));
+    }
+    steady.post(MAILBOX, text("a knock")).await.expect("the server is there");
+    assert_eq!(timeout(PATIENCE, mail.next()).await.expect("it comes"), Some(text("a knock")));
+}
+
 /// Talk that nobody can hear now is of no use later: whoever says it is told at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn talk_does_not_wait_for_a_connection() {

@@ -66,7 +66,8 @@ impl News {
 /// The sequence numbers that the server puts beside what it says: of the message, and of the one before it under the same subject.
 pub(super) fn sequences(message: &Message) -> Option<(u64, u64)> {
     let headers = message.headers.as_ref()?;
-    let number = |name| headers.get(name)?.as_str().parse().ok();
+    // A client may have sent some of that name; the server puts its own behind them.
+    let number = |name| headers.get_last(name)?.as_str().parse().ok();
     Some((number(header::NATS_SEQUENCE)?, number(header::NATS_LAST_SEQUENCE)?))
 }
 
