@@ -76,6 +76,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const MAX_REMEMBERED: usize = 1 << 12;
 /// Messages that wait in the client for a reader, for each subscription; what does not fit is read from the stream.
 const NEWS_BACKLOG: usize = 1 << 10;
+/// What is said at a lane's end. An acknowledgement that somebody has sent to that subject ends nothing.
+const END: &[u8] = b"over";
 /// Beside a message's bytes: its headers, and the little more of those that the server adds.
 const HEADER_ROOM: usize = 512;
 
@@ -240,7 +242,7 @@ impl Shared {
     /// Up to which sequence number what is stored of a lane is of an earlier life of its: it was ended there. 0 if it never was.
     async fn ended_at(&self, place: Place) -> Result<u64, Refusal> {
         let end = self.last(self.stream(place), self.space.end(place)).await?;
-        Ok(end.map_or(0, |end| end.sequence))
+        Ok(end.filter(|end| *end.payload == *END).map_or(0, |end| end.sequence))
     }
 
     /// Does something, again and again while the server is away, for as long as the configuration says.
@@ -269,17 +271,18 @@ impl Shared {
         let said = self
             .patiently(|| async {
                 let end = self.space.end(place);
-                match self.store(end.clone(), PublishMessage::build()).await {
+                let say = || PublishMessage::build().payload(Bytes::from_static(END));
+                match self.store(end.clone(), say()).await {
                     // An earlier life of the lane was ended, too, and the log's stream keeps one message a subject.
                     Err(Refusal::Taken) if self.config.purge_ended => {
                         self.purge(place, end.clone()).await?;
-                        self.store(end, PublishMessage::build()).await
+                        self.store(end, say()).await
                     }
                     Err(Refusal::Taken) => Ok(0), // it was ended before
                     // Ending is how there comes to be room.
                     Err(Refusal::Full(_)) if self.config.purge_ended => {
                         self.purge(place, self.space.all(place)).await?;
-                        self.store(end, PublishMessage::build()).await
+                        self.store(end, say()).await
                     }
                     said => said,
                 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::Shared;
 use super::space::Place;
+use super::{END, Shared};
 use crate::queue::{Queue, Read, subscription};
 use crate::{CallId, DeliveryError, Talk, TalkStream};
 
@@ -17,7 +17,7 @@ impl Shared {
     }
 
     pub(super) async fn end_talk(&self, call: CallId) -> Result<(), DeliveryError> {
-        self.say(self.space.talk_end(call), Bytes::new()).await
+        self.say(self.space.talk_end(call), Bytes::from_static(END)).await
     }
 
     /// What nobody hears now nobody should hear later, so nothing waits for a connection.
@@ -46,13 +46,18 @@ pub(super) async fn listen(shared: &Arc<Shared>, call: CallId) -> Result<TalkStr
         loop {
             tokio::select! {
                 message = said.next() => match message {
-                    Some(message) if *message.subject != *end => {
+                    Some(message) if *message.subject == *end => {
+                        if *message.payload == *END {
+                            return;
+                        }
+                    }
+                    Some(message) => {
                         // Without room it is lost, as any word of talk may be.
                         if let Some(stored) = budget.store(&message.payload) {
                             queue.push_keeping(stored, most);
                         }
                     }
-                    _ => return,
+                    None => return,
                 },
                 () = queue.deserted() => return,
             }

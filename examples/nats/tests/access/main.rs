@@ -208,6 +208,7 @@ async fn a_participant_can_neither_rewrite_the_log_nor_speak_for_the_server() {
     let ann = connect(&server, "room-1", "room-1").await.expect("she may");
     assert_eq!(ann.append(CALL, 0, Bytes::from("one")).await.expect("she may write"), Appended::Written);
     let mut log = ann.follow(CALL, 1).await.expect("she may read");
+    let mut talk = ann.listen_talk(CALL).await.expect("she may listen");
 
     let client = server.raw("room-1").await;
     // He does not say that he expects the position to be empty; the stream does not need to be told.
@@ -228,8 +229,18 @@ async fn a_participant_can_neither_rewrite_the_log_nor_speak_for_the_server() {
         let own = format!("room-1.mail.{MAILBOX}.in");
         client.publish_with_reply(own, format!("$JS.API.{api}"), "a".into()).await.expect("the client sends");
     }
+    // Nor does he end the call for the others like that.
+    for end in [format!("room-1.call.{CALL}.end"), format!("room-1.talk.{CALL}.end")] {
+        client
+            .publish_with_reply(format!("room-1.mail.{MAILBOX}.in"), end, "a".into())
+            .await
+            .expect("the client sends");
+    }
     client.flush().await.expect("the client sends");
     tokio::time::sleep(REFUSED).await;
+    ann.publish_talk(CALL, Bytes::from("a beat")).await.expect("she may speak");
+    let heard = timeout(PATIENCE, talk.next()).await.expect("it comes");
+    assert_eq!(heard, Some(Talk::Message(Bytes::from("a beat"))));
     assert_eq!(ann.read(CALL, 0).await.expect("she may read"), Some(Bytes::from("one")));
     let forged = timeout(REFUSED, log.next()).await;
     assert!(forged.is_err(), "{forged:?}");
