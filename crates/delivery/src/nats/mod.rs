@@ -266,6 +266,9 @@ impl Shared {
     }
 
     /// Ends a lane: says so behind all that is stored of it, and has that deleted after a while.
+    ///
+    /// Where nothing can be deleted, an acknowledgement that somebody sent to that subject is in the way for good: that is no success, and
+    /// [`Nats::delete_space`] is how such a call ends.
     async fn end(self: &Arc<Self>, place: Place) -> Result<(), DeliveryError> {
         let stream = self.stream(place);
         let said = self
@@ -278,7 +281,10 @@ impl Shared {
                         self.purge(place, end.clone()).await?;
                         self.store(end, say()).await
                     }
-                    Err(Refusal::Taken) => Ok(0), // it was ended before
+                    Err(Refusal::Taken) if self.ended_at(place).await? > 0 => Ok(0), // it was ended before
+                    Err(Refusal::Taken) => {
+                        Err(Refusal::Later("something else stands where the end would".into()))
+                    }
                     // Ending is how there comes to be room.
                     Err(Refusal::Full(_)) if self.config.purge_ended => {
                         self.purge(place, self.space.all(place)).await?;

@@ -204,7 +204,7 @@ async fn tls_that_is_required_is_not_given_up() {
 /// Whoever is in the room, and does not keep to the rules there.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_participant_can_neither_rewrite_the_log_nor_speak_for_the_server() {
-    let (server, _backend) = scene().await;
+    let (server, backend) = scene().await;
     let ann = connect(&server, "room-1", "room-1").await.expect("she may");
     assert_eq!(ann.append(CALL, 0, Bytes::from("one")).await.expect("she may write"), Appended::Written);
     let mut log = ann.follow(CALL, 1).await.expect("she may read");
@@ -244,6 +244,10 @@ async fn a_participant_can_neither_rewrite_the_log_nor_speak_for_the_server() {
     assert_eq!(ann.read(CALL, 0).await.expect("she may read"), Some(Bytes::from("one")));
     let forged = timeout(REFUSED, log.next()).await;
     assert!(forged.is_err(), "{forged:?}");
+    // His acknowledgement lies where the end would: the backend is not told that it has ended the call, and ends it by deleting the space.
+    backend.end_call(CALL).await.expect_err("the call goes on");
+    assert_eq!(ann.append(CALL, 1, Bytes::from("two")).await.expect("it goes on"), Appended::Written);
+    backend.delete_space().await.expect("it may");
 }
 
 #[tokio::test(flavor = "multi_thread")]
