@@ -57,10 +57,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // … `frame` travels by RTP through any server: header, ciphertext, tag …
         match opener.open(Metadata::frame(Codec::Opus), &mut frame)? {
             Opening::Opened(from) => {
+                let roster = ann.roster().await?;
+                let name = roster.member(from.sender).map_or("?", |member| member.name.as_str());
                 println!(
-                    "Ann hears {:?} of {}: {}",
+                    "Ann hears the {:?} of {name}: {}",
                     from.track.kind(),
-                    from.sender,
                     String::from_utf8_lossy(&frame)
                 );
             }

@@ -76,8 +76,14 @@ pub(crate) async fn join(args: &Args, link: &str) -> Result<(), Failure> {
     let clock = Clock::start(args.speed);
     let setting = Arc::new(Setting { clock, media, ledger: Ledger::default(), service, alone: true, server });
     let number = 1 + std::process::id() as usize % (NAMES.len() - 1);
+    println!("{} knocks, and waits to be let in", NAMES[number]);
     let mut guest: Handle = knock(person(number), link.to_owned(), &setting);
-    let id = guest.joined().await?;
+    let id = guest.joined().await.map_err(|failure| match failure {
+        Failure::Broken(why) => Failure::Broken(format!(
+            "{why} (is the call over, or its --host on other servers than --delivery says?)"
+        )),
+        input => input,
+    })?;
     println!("{} is in the call, as {id}", NAMES[number]);
     say(&guest.outcome().await?)
 }

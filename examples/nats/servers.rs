@@ -26,8 +26,8 @@ pub enum ServerError {
     #[error("the machine does not let servers be started")]
     Machine(#[source] io::Error),
     /// It runs, and does not answer.
-    #[error("the servers do not come up: see {0}")]
-    Silent(PathBuf),
+    #[error("a server does not come up; it says: {0}")]
+    Silent(String),
 }
 
 /// One server or several that replicate; they are stopped, and what they stored is deleted, when this is dropped.
@@ -103,7 +103,8 @@ impl Cluster {
                     break;
                 }
                 if Instant::now() > until {
-                    return Err(ServerError::Silent(node.log.clone()));
+                    let log = std::fs::read_to_string(&node.log).unwrap_or_default();
+                    return Err(ServerError::Silent(log.lines().last().unwrap_or("nothing").to_owned()));
                 }
                 sleep(PAUSE).await;
             }
@@ -119,11 +120,6 @@ impl Cluster {
     /// The port of a server.
     pub fn port(&self, number: usize) -> u16 {
         self.nodes[number].port
-    }
-
-    /// Where the servers keep what is theirs.
-    pub fn dir(&self) -> &Path {
-        &self.dir
     }
 
     /// Starts a server that was stopped, with what it has stored.

@@ -2,13 +2,12 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::Parser;
 use subrosa_delivery::nats::{Nats, NatsConfig};
-use subrosa_delivery::{Appended, CallId, DeliveryService};
+use subrosa_delivery::{Appended, CallId, DeliveryService, LogStream};
 use subrosa_nats_examples::Cluster;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -72,17 +71,35 @@ fn entry(number: u64) -> Bytes {
     entry.into()
 }
 
-/// Writes entries one after the other, as a call does; how long each took.
-async fn write(service: &Nats, call: CallId, count: u64) -> Result<Vec<Duration>> {
-    let mut took = Vec::new();
+/// Writes entries one after the other, as a call does; when each was begun, and how long it took.
+async fn write(service: &Nats, call: CallId, count: u64) -> Result<(Vec<Instant>, Vec<Duration>)> {
+    let (mut began, mut took) = (Vec::new(), Vec::new());
     for position in 0..count {
-        let began = Instant::now();
+        let at = Instant::now();
         if service.append(call, position, entry(position)).await? != Appended::Written {
             return Err("somebody else writes into this log".into());
         }
-        took.push(began.elapsed());
+        took.push(at.elapsed());
+        began.push(at);
     }
-    Ok(took)
+    Ok((began, took))
+}
+
+/// Reads as many entries, which have to be those, in order; when each came.
+async fn read(mut log: LogStream, count: u64) -> std::result::Result<Vec<Instant>, String> {
+    let mut came = Vec::new();
+    for position in 0..count {
+        match log.next().await {
+            Some((at, got)) if at == position && got == entry(position) => came.push(Instant::now()),
+            other => return Err(format!("{other:?} instead of entry {position}")),
+        }
+    }
+    Ok(came)
+}
+
+/// How long each entry was on its way.
+fn on_the_way(began: &[Instant], came: &[Instant]) -> Vec<Duration> {
+    began.iter().zip(came).map(|(began, came)| came.duration_since(*began)).collect()
 }
 
 fn row(servers: usize, what: &str, per_second: f64, mut took: Vec<Duration>) {
@@ -100,38 +117,19 @@ fn row(servers: usize, what: &str, per_second: f64, mut took: Vec<Duration>) {
 /// One writes, another on another connection (and server) reads: until he has the answer, and until the other has the entry.
 async fn one_call(args: &Args, servers: usize, connections: &[Nats]) -> Result<()> {
     let (call, count) = (CallId([1; 16]), args.entries);
-    let mut log = connections[1].follow(call, 0).await?;
-    let reading = tokio::spawn(async move {
-        let mut read = Vec::new();
-        for position in 0..count {
-            match log.next().await {
-                Some((at, got)) if at == position && got == entry(position) => read.push(Instant::now()),
-                other => return Err(format!("{other:?} instead of entry {position}")),
-            }
-        }
-        Ok(read)
-    });
-    let began = Instant::now();
-    let (mut took, mut wrote) = (Vec::new(), Vec::new());
-    for position in 0..count {
-        let at = Instant::now();
-        wrote.push(at);
-        if connections[0].append(call, position, entry(position)).await? != Appended::Written {
-            return Err("somebody else writes into this log".into());
-        }
-        took.push(at.elapsed());
-    }
-    let per_second = count as f64 / began.elapsed().as_secs_f64();
+    let reading = tokio::spawn(read(connections[1].follow(call, 0).await?, count));
+    let start = Instant::now();
+    let (began, took) = write(&connections[0], call, count).await?;
+    let per_second = count as f64 / start.elapsed().as_secs_f64();
     row(servers, "one call: appended", per_second, took);
-    let read = timeout(PATIENCE, reading).await???;
-    let arrived = wrote.iter().zip(&read).map(|(wrote, read)| read.duration_since(*wrote)).collect();
-    row(servers, "one call: with a follower", per_second, arrived);
+    let came = timeout(PATIENCE, reading).await???;
+    row(servers, "one call: with a follower", per_second, on_the_way(&began, &came));
     Ok(())
 }
 
 async fn many_calls(args: &Args, servers: usize, connections: &[Nats]) -> Result<()> {
     let (count, mut tasks) = ((args.entries / 10).max(1), JoinSet::new());
-    let began = Instant::now();
+    let start = Instant::now();
     for number in 0..args.calls {
         let mut id = [2; 16];
         id[..8].copy_from_slice(&(number as u64).to_be_bytes());
@@ -140,9 +138,9 @@ async fn many_calls(args: &Args, servers: usize, connections: &[Nats]) -> Result
     }
     let mut took = Vec::new();
     while let Some(done) = tasks.join_next().await {
-        took.extend(done??);
+        took.extend(done??.1);
     }
-    let per_second = took.len() as f64 / began.elapsed().as_secs_f64();
+    let per_second = took.len() as f64 / start.elapsed().as_secs_f64();
     row(servers, &format!("{} calls: appended", args.calls), per_second, took);
     Ok(())
 }
@@ -150,35 +148,18 @@ async fn many_calls(args: &Args, servers: usize, connections: &[Nats]) -> Result
 /// All of them have to see all entries, in order.
 async fn many_subscribers(args: &Args, servers: usize, connections: &[Nats]) -> Result<()> {
     let (call, count, mut tasks) = (CallId([3; 16]), args.read, JoinSet::new());
-    let wrote = Arc::new(std::sync::Mutex::new(Vec::new()));
     for number in 0..args.subscribers {
-        let mut log = connections[number % CONNECTIONS].follow(call, 0).await?;
-        tasks.spawn(async move {
-            let mut read = Vec::new();
-            for position in 0..count {
-                match log.next().await {
-                    Some((at, got)) if at == position && got == entry(position) => read.push(Instant::now()),
-                    other => return Err(format!("{other:?} instead of entry {position}")),
-                }
-            }
-            Ok(read)
-        });
+        tasks.spawn(read(connections[number % CONNECTIONS].follow(call, 0).await?, count));
     }
-    let began = Instant::now();
-    for position in 0..count {
-        wrote.lock().expect("nobody panics with it").push(Instant::now());
-        if connections[0].append(call, position, entry(position)).await? != Appended::Written {
-            return Err("somebody else writes into this log".into());
-        }
-    }
-    let (mut arrived, mut last) = (Vec::new(), began);
+    let start = Instant::now();
+    let (began, _) = write(&connections[0], call, count).await?;
+    let (mut arrived, mut last) = (Vec::new(), start);
     while let Some(done) = timeout(PATIENCE, tasks.join_next()).await? {
-        let read = done??;
-        last = last.max(read.last().copied().unwrap_or(began));
-        let wrote = wrote.lock().expect("nobody panics with it");
-        arrived.extend(wrote.iter().zip(&read).map(|(wrote, read)| read.duration_since(*wrote)));
+        let came = done??;
+        last = last.max(came.last().copied().unwrap_or(start));
+        arrived.extend(on_the_way(&began, &came));
     }
-    let per_second = count as f64 / (last - began).as_secs_f64();
+    let per_second = count as f64 / (last - start).as_secs_f64();
     row(servers, &format!("one call: with each of {} followers", args.subscribers), per_second, arrived);
     Ok(())
 }

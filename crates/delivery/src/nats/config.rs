@@ -48,7 +48,7 @@ pub struct NatsConfig {
     /// [`max_log_entries`](Limits::max_log_entries) and [`talk_backlog`](Limits::talk_backlog). Nobody counts calls and mailboxes.
     ///
     /// Servers before 2.10.5 lose messages at a bound in bytes; theirs is a number of messages, one for each 8 KiB. Bound their bytes with
-    /// `max_file` in their own configuration.
+    /// `max_file_store` in their own configuration.
     pub limits: Limits,
     /// Who this is to the servers.
     pub credentials: Credentials,

@@ -25,7 +25,9 @@ pub enum NatsError {
     #[error("no NATS server can be reached")]
     Unreachable(#[source] Source),
     /// The servers have no JetStream, not enough of them or too little room for the streams, or this client may not ask for them.
-    #[error("the streams of the space cannot be used")]
+    #[error(
+        "the streams of the space cannot be used: is JetStream on, are there enough servers, and may this client make them?"
+    )]
     Streams(#[source] Source),
     /// Somebody made a stream of that name which would not keep the contract.
     #[error("the stream {stream} is not made for this: {what}")]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{Message, Subscriber, header};
+use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -50,7 +51,7 @@ impl News {
     pub(super) async fn next(&mut self) -> Option<New> {
         let wait = LOOKS[self.looked.min(LOOKS.len() - 1)];
         tokio::select! {
-            said = self.said.next_message() => said.map(New::Message),
+            said = self.said.next() => said.map(New::Message),
             Ok(()) = self.connections.changed() => {
                 self.looked = 0;
                 Some(New::Look)
@@ -69,15 +70,4 @@ pub(super) fn sequences(message: &Message) -> Option<(u64, u64)> {
     // A client may have sent some of that name; the server puts its own behind them.
     let number = |name| headers.get_last(name)?.as_str().parse().ok();
     Some((number(header::NATS_SEQUENCE)?, number(header::NATS_LAST_SEQUENCE)?))
-}
-
-/// The next message of a subscription.
-trait NextMessage {
-    async fn next_message(&mut self) -> Option<Message>;
-}
-
-impl NextMessage for Subscriber {
-    async fn next_message(&mut self) -> Option<Message> {
-        futures_util::StreamExt::next(self).await
-    }
 }

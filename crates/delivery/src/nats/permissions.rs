@@ -64,7 +64,7 @@ impl Permissions {
         permissions.publish.extend([format!("{space}.call.*.end"), format!("{space}.talk.*.end")]);
         for stream in [space.log_stream(), space.mail_stream()] {
             let api = |what: &str| format!("$JS.API.STREAM.{what}.{stream}");
-            permissions.publish.extend(["CREATE", "UPDATE", "DELETE"].map(api));
+            permissions.publish.extend(["CREATE", "DELETE"].map(api));
         }
         Ok(permissions)
     }
