@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::failure::{Context, Failure};
 
@@ -16,6 +16,9 @@ pub(crate) const PART: &[u8] = &[1];
 /// More than any datagram of the call has.
 pub(crate) const MAX_DATAGRAM: usize = 2048;
 
+/// How often a server is asked whether it is there.
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(250);
 /// As much as a busy moment may pile up; the system gives what it allows.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
@@ -35,11 +38,16 @@ pub(crate) async fn open(server: SocketAddr) -> Result<UdpSocket, Failure> {
     let socket = UdpSocket::from_std(socket).or_broken("a participant's socket")?;
     socket.connect(server).await.or_broken("a participant's socket")?;
     let mut answer = [0; MAX_DATAGRAM];
-    for _ in 0..20 {
-        socket.send(JOIN).await.or_broken("registering with the media server")?;
-        if timeout(Duration::from_millis(250), socket.recv(&mut answer)).await.is_ok() {
+    for _ in 0..ATTEMPTS {
+        let next = Instant::now() + PAUSE;
+        let answered = async {
+            socket.send(JOIN).await?;
+            socket.recv(&mut answer).await // an error where nobody has that port
+        };
+        if let Ok(Ok(_)) = timeout_at(next, answered).await {
             return Ok(socket);
         }
+        sleep_until(next).await;
     }
     Err(Failure::Broken("the media server does not answer".to_owned()))
 }
