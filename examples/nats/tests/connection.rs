@@ -178,3 +178,35 @@ async fn an_ended_call_and_a_closed_mailbox_are_deleted_after_a_while() {
         assert_eq!(entry, Some(text(position)));
     }
 }
+
+/// Whoever ends a call mostly ends with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_could_not_delete_any_more_the_next_one_does() {
+    let cluster = Cluster::ready(1).await.expect("a server");
+    let url = cluster.urls()[0].clone();
+    let config = NatsConfig { linger: Duration::from_secs(3600), ..NatsConfig::default() };
+    let ending = Nats::connect(&[&url], config).await.expect("a connection");
+    let neighbour = CallId([9; 16]);
+    for call in [CALL, neighbour] {
+        let appended = ending.append(call, 0, text("one")).await.expect("the server is there");
+        assert_eq!(appended, Appended::Written);
+    }
+    ending.post(MAILBOX, text("a knock")).await.expect("the server is there");
+    ending.end_call(CALL).await.expect("the server is there");
+    ending.close_mailbox(MAILBOX).await.expect("the server is there");
+    drop(ending); // long before it would have deleted anything
+
+    let config = NatsConfig { linger: Duration::from_millis(200), ..NatsConfig::default() };
+    let next = Nats::connect(&[&url], config).await.expect("a connection");
+    let client = async_nats::connect(&url).await.expect("a connection");
+    let context = async_nats::jetstream::new(client);
+    let count = async |stream: &str| {
+        let stream = context.get_stream(stream).await.expect("a stream");
+        stream.cached_info().state.messages
+    };
+    while (count("subrosa-log").await, count("subrosa-mail").await) != (1, 0) {
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(next.read(neighbour, 0).await.expect("the server is there"), Some(text("one")));
+    assert_eq!(next.append(CALL, 0, text("anew")).await.expect("the server is there"), Appended::Written);
+}

@@ -25,7 +25,7 @@ pub struct NatsConfig {
     /// The name of the space: letters, digits, `-` and `_`, at most 64. Default `subrosa`.
     ///
     /// Calls of one space share two streams; whoever may read one may read all of it. Servers that are to keep the participants of
-    /// one call from the messages of another give each call a space of its own: see [`Permissions`](super::Permissions).
+    /// one call from the messages of another give each call a space and an account of its own: see [`Permissions`](super::Permissions).
     pub space: String,
     /// On how many servers each message is stored: 1 (default), 3 or 5. With 3 one server can fail. Only for whoever makes the streams.
     pub replicas: usize,
@@ -33,7 +33,7 @@ pub struct NatsConfig {
     /// changes for longer than that cannot go on. Only for whoever makes the streams.
     pub max_age: Duration,
     /// How long the messages of an ended call or a closed mailbox are kept, for those who have still to read them. Default 30 s.
-    /// Then the handle that ended it has them deleted; if it is gone by then they go with `max_age`.
+    /// Then the client that ended it has them deleted; if it is gone by then, one that connects later does, after as long.
     pub linger: Duration,
     /// Whether what ended calls and closed mailboxes held is deleted after that. Default `true`. Streams that allow it allow it to every client, whatever
     /// [`Permissions`](super::Permissions) say: who may publish at all can have the server's acknowledgement delivered to where deletions

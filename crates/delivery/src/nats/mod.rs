@@ -24,7 +24,8 @@
 //!   connection or a server. The server says again what it has stored; a follower listens to that, takes what is next, and reads what it
 //!   missed by position: when there is a gap, after each reconnection, and now and then in case that the last word was lost.
 //! - **Ending a call is a message, too**, stored behind its entries, so that all who follow it read them first. The entries
-//!   are deleted a little later ([`NatsConfig::linger`]), and in any case with their age.
+//!   are deleted a little later ([`NatsConfig::linger`]), by whoever ended it or, where he is gone by then, by whoever connects next; and in any
+//!   case with their age.
 //! - **The talk lane** is plain NATS, and nothing of it is stored. While a client has no connection it hears nothing, and publishing says
 //!   [`Unavailable`](crate::DeliveryError::Unavailable). In a cluster it takes some milliseconds until other servers know of a new listener.
 //!
@@ -33,6 +34,7 @@
 //! full.
 
 mod config;
+mod ending;
 mod error;
 mod log;
 mod mailbox;
@@ -76,8 +78,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 const MAX_REMEMBERED: usize = 1 << 12;
 /// Messages that wait in the client for a reader, for each subscription; what does not fit is read from the stream.
 const NEWS_BACKLOG: usize = 1 << 10;
-/// What is said at a lane's end. An acknowledgement that somebody has sent to that subject ends nothing.
-const END: &[u8] = b"over";
 /// Beside a message's bytes: its headers, and the little more of those that the server adds.
 const HEADER_ROOM: usize = 512;
 
@@ -126,8 +126,12 @@ impl Nats {
         let [log, mail] = streams::open(&context, &space, &config).await?;
         let budget = Budget::new(config.limits.max_stored_bytes);
         let filled = Mutex::default();
-        let shared = Shared { config, space, client, context, log, mail, connections, filled, budget };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared =
+            Arc::new(Shared { config, space, client, context, log, mail, connections, filled, budget });
+        if shared.config.purge_ended {
+            tokio::spawn(ending::sweep(Arc::downgrade(&shared)));
+        }
+        Ok(Self { shared })
     }
 
     /// Deletes the space with everything in it: for the backend of an app, when the call that had it is over. All streams end by and by, and
@@ -217,10 +221,11 @@ impl Shared {
     }
 
     fn stream(&self, place: Place) -> &Stream {
-        match place {
-            Place::Call(_) => &self.log,
-            Place::Mailbox(_) => &self.mail,
-        }
+        self.stream_of(place.kind())
+    }
+
+    fn stream_of(&self, kind: &str) -> &Stream {
+        if kind == Place::CALL { &self.log } else { &self.mail }
     }
 
     fn check_size(&self, message: &Bytes) -> Result<(), DeliveryError> {
@@ -239,12 +244,6 @@ impl Shared {
         found(stream.raw_message_builder().last_by_subject(subject).send().await)
     }
 
-    /// Up to which sequence number what is stored of a lane is of an earlier life of its: it was ended there. 0 if it never was.
-    async fn ended_at(&self, place: Place) -> Result<u64, Refusal> {
-        let end = self.last(self.stream(place), self.space.end(place)).await?;
-        Ok(end.filter(|end| *end.payload == *END).map_or(0, |end| end.sequence))
-    }
-
     /// Does something, again and again while the server is away, for as long as the configuration says.
     async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Refusal>
     where
@@ -257,54 +256,6 @@ impl Shared {
                 answer => return answer,
             }
         }
-    }
-
-    /// Deletes what a lane's stream holds under some subjects.
-    async fn purge(&self, place: Place, filter: String) -> Result<(), Refusal> {
-        let purged = self.stream(place).purge().filter(filter).await;
-        purged.map(|_| ()).map_err(|error| Refusal::Later(error.into()))
-    }
-
-    /// Ends a lane: says so behind all that is stored of it, and has that deleted after a while.
-    ///
-    /// Where nothing can be deleted, an acknowledgement that somebody sent to that subject is in the way for good: that is no success, and
-    /// [`Nats::delete_space`] is how such a call ends.
-    async fn end(self: &Arc<Self>, place: Place) -> Result<(), DeliveryError> {
-        let stream = self.stream(place);
-        let said = self
-            .patiently(|| async {
-                let end = self.space.end(place);
-                let say = || PublishMessage::build().payload(Bytes::from_static(END));
-                match self.store(end.clone(), say()).await {
-                    // An earlier life of the lane was ended, too, and the log's stream keeps one message a subject.
-                    Err(Refusal::Taken) if self.config.purge_ended => {
-                        self.purge(place, end.clone()).await?;
-                        self.store(end, say()).await
-                    }
-                    Err(Refusal::Taken) if self.ended_at(place).await? > 0 => Ok(0), // it was ended before
-                    Err(Refusal::Taken) => {
-                        Err(Refusal::Later("something else stands where the end would".into()))
-                    }
-                    // Ending is how there comes to be room.
-                    Err(Refusal::Full(_)) if self.config.purge_ended => {
-                        self.purge(place, self.space.all(place)).await?;
-                        self.store(end, say()).await
-                    }
-                    said => said,
-                }
-            })
-            .await?;
-        if !self.config.purge_ended {
-            return Ok(());
-        }
-        let (stream, filter) = (stream.clone(), self.space.all(place));
-        let linger = self.config.linger;
-        tokio::spawn(async move {
-            sleep(linger).await;
-            // Where it fails age does it.
-            stream.purge().filter(filter).sequence(said).await.ok();
-        });
-        Ok(())
     }
 
     /// Remembers that a position is filled.

@@ -83,6 +83,11 @@ impl Space {
         format!("{self}.{place}.end")
     }
 
+    /// The ends of all lanes of a kind.
+    pub(super) fn ends(&self, kind: &str) -> String {
+        format!("{self}.{kind}.*.end")
+    }
+
     /// Everything that is stored of a lane.
     pub(super) fn all(&self, place: Place) -> String {
         format!("{self}.{place}.>")
@@ -126,11 +131,24 @@ impl fmt::Display for Space {
     }
 }
 
+impl Place {
+    /// The second token of all subjects of calls, and of mailboxes.
+    pub(super) const CALL: &str = "call";
+    pub(super) const MAIL: &str = "mail";
+
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::Call(_) => Self::CALL,
+            Self::Mailbox(_) => Self::MAIL,
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Call(call) => write!(f, "call.{call}"),
-            Self::Mailbox(mailbox) => write!(f, "mail.{mailbox}"),
+            Self::Call(call) => write!(f, "{}.{call}", self.kind()),
+            Self::Mailbox(mailbox) => write!(f, "{}.{mailbox}", self.kind()),
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::config::NatsConfig;
 use super::error::NatsError;
-use super::space::Space;
+use super::space::{Place, Space};
 use super::{HEADER_ROOM, PAUSE};
 
 /// The first server whose streams refuse what is more than a bound in bytes. Those before forget what a message costs beside its bytes, and
@@ -29,13 +29,13 @@ pub(super) async fn open(
         name: space.log_stream(),
         subjects: space.log_subjects(),
         max_messages_per_subject: 1,
-        ..common(space.republished("call"), config, counts_bytes)
+        ..common(space.republished(Place::CALL), config, counts_bytes)
     };
     let mail = Config {
         name: space.mail_stream(),
         subjects: space.mail_subjects(),
         max_messages_per_subject: config.limits.max_mailbox_messages.try_into().unwrap_or(i64::MAX),
-        ..common(space.republished("mail"), config, counts_bytes)
+        ..common(space.republished(Place::MAIL), config, counts_bytes)
     };
     Ok([patiently(context, log, config).await?, patiently(context, mail, config).await?])
 }

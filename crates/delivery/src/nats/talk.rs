@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
+use super::Shared;
+use super::ending::END;
 use super::space::Place;
-use super::{END, Shared};
 use crate::queue::{Queue, Read, subscription};
 use crate::{CallId, DeliveryError, Talk, TalkStream};
 
