@@ -13,9 +13,7 @@ use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use subrosa::{CallId, MailboxId};
-use subrosa_delivery::{
-    Appended, DeliveryError, DeliveryService, LogStream, MailboxStream, Subscription, TalkStream,
-};
+use subrosa_delivery::{Appended, DeliveryError, DeliveryService, Layer, LogStream, Subscription};
 use tokio_stream::StreamExt;
 
 use crate::clock::Clock;
@@ -224,7 +222,11 @@ async fn put(honest: &Arc<dyn DeliveryService>, place: Place, message: Bytes) ->
 }
 
 #[async_trait]
-impl DeliveryService for Unruly {
+impl Layer for Unruly {
+    fn inner(&self) -> &dyn DeliveryService {
+        &*self.honest
+    }
+
     async fn append(&self, call: CallId, position: u64, entry: Bytes) -> Result<Appended, DeliveryError> {
         let [before, after] = self.state().old_entries(&entry);
         if let Some(old) = before
@@ -239,10 +241,6 @@ impl DeliveryService for Unruly {
         Ok(appended)
     }
 
-    async fn read(&self, call: CallId, position: u64) -> Result<Option<Bytes>, DeliveryError> {
-        self.honest.read(call, position).await
-    }
-
     async fn follow(&self, call: CallId, from: u64) -> Result<LogStream, DeliveryError> {
         let (log, withheld) = (self.honest.follow(call, from).await?, Arc::clone(&self.log_withheld));
         Ok(Subscription::new(log.take_while(move |_| !withheld.load(Ordering::Relaxed))))
@@ -252,27 +250,11 @@ impl DeliveryService for Unruly {
         self.deliver(Place::Talk(call), message).await
     }
 
-    async fn listen_talk(&self, call: CallId) -> Result<TalkStream, DeliveryError> {
-        self.honest.listen_talk(call).await
-    }
-
     async fn post(&self, mailbox: MailboxId, message: Bytes) -> Result<(), DeliveryError> {
         let misdelivered = self.state().misdelivered(mailbox, &message);
         if let Some(other) = misdelivered {
             self.honest.post(mailbox, other).await?;
         }
         self.deliver(Place::Mailbox(mailbox), message).await
-    }
-
-    async fn open_mailbox(&self, mailbox: MailboxId) -> Result<MailboxStream, DeliveryError> {
-        self.honest.open_mailbox(mailbox).await
-    }
-
-    async fn end_call(&self, call: CallId) -> Result<(), DeliveryError> {
-        self.honest.end_call(call).await
-    }
-
-    async fn close_mailbox(&self, mailbox: MailboxId) -> Result<(), DeliveryError> {
-        self.honest.close_mailbox(mailbox).await
     }
 }

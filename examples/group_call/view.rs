@@ -4,11 +4,8 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use subrosa::{CallId, MailboxId};
-use subrosa_delivery::{
-    Appended, DeliveryError, DeliveryService, LogStream, MailboxStream, Subscription, TalkStream,
-};
+use subrosa::CallId;
+use subrosa_delivery::{DeliveryError, DeliveryService, Layer, LogStream, Subscription};
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
 
@@ -42,13 +39,9 @@ impl View {
 }
 
 #[async_trait]
-impl DeliveryService for View {
-    async fn append(&self, call: CallId, position: u64, entry: Bytes) -> Result<Appended, DeliveryError> {
-        self.service.append(call, position, entry).await
-    }
-
-    async fn read(&self, call: CallId, position: u64) -> Result<Option<Bytes>, DeliveryError> {
-        self.service.read(call, position).await
+impl Layer for View {
+    fn inner(&self) -> &dyn DeliveryService {
+        &*self.service
     }
 
     async fn follow(&self, call: CallId, from: u64) -> Result<LogStream, DeliveryError> {
@@ -61,29 +54,5 @@ impl DeliveryService for View {
                 entry
             }
         })))
-    }
-
-    async fn publish_talk(&self, call: CallId, message: Bytes) -> Result<(), DeliveryError> {
-        self.service.publish_talk(call, message).await
-    }
-
-    async fn listen_talk(&self, call: CallId) -> Result<TalkStream, DeliveryError> {
-        self.service.listen_talk(call).await
-    }
-
-    async fn post(&self, mailbox: MailboxId, message: Bytes) -> Result<(), DeliveryError> {
-        self.service.post(mailbox, message).await
-    }
-
-    async fn open_mailbox(&self, mailbox: MailboxId) -> Result<MailboxStream, DeliveryError> {
-        self.service.open_mailbox(mailbox).await
-    }
-
-    async fn end_call(&self, call: CallId) -> Result<(), DeliveryError> {
-        self.service.end_call(call).await
-    }
-
-    async fn close_mailbox(&self, mailbox: MailboxId) -> Result<(), DeliveryError> {
-        self.service.close_mailbox(mailbox).await
     }
 }

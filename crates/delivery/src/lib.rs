@@ -44,6 +44,7 @@
 
 mod contract;
 mod error;
+mod layer;
 mod limits;
 mod memory;
 #[cfg(feature = "nats")]
@@ -56,6 +57,7 @@ pub mod conformance;
 
 pub use contract::{Appended, DeliveryService, LogStream, MailboxStream, Talk, TalkStream};
 pub use error::{Bound, DeliveryError};
+pub use layer::Layer;
 pub use limits::Limits;
 pub use memory::{InProcess, Outcome, Record, RecordLane};
 pub use subrosa::{CallId, MailboxId};

@@ -36,9 +36,10 @@ async fn all_is_well(mut room: Room) -> Room {
     let entries = room.log_is_whole().await;
     let acknowledged = room.books.acknowledged().len();
     println!(
-        "{} members agree; {entries} entries, {acknowledged} acknowledged; longest silence {} ms",
+        "{} members agree; {entries} entries, {acknowledged} acknowledged; longest silence {} ms; {} were told that the service is away",
         room.people.len(),
-        room.longest_silence().as_millis()
+        room.longest_silence().as_millis(),
+        room.told(Told::ServiceLost)
     );
     room
 }
